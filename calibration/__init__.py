@@ -1,0 +1,1 @@
+"""Representative speech, roll-outs, scales, and the quantised network that they make."""

@@ -1,0 +1,74 @@
+"""Every error a user can meet, each with what was asked, what was found and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+EXIT_INPUT = 65  # EX_DATAERR of sysexits.h: a file or a stream is not what it should be
+EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: a device or a network address cannot be had
+EXIT_CONFIGURATION = 78  # EX_CONFIG: the configuration or the model is wrong; systemd does not restart
+
+
+class AuEdgeError(Exception):
+    """An error with a remedy.
+
+    Args:
+        asked: What the user or the configuration asked for.
+        found: What was there instead.
+        remedy: What to do about it; a command or a key where there is one.
+    """
+
+    exit_code = 1
+
+    def __init__(self, asked: str, found: str, remedy: str) -> None:
+        super().__init__(f"{asked}: {found}. {remedy}")
+        self.asked = asked
+        self.found = found
+        self.remedy = remedy
+
+
+class InputError(AuEdgeError):
+    """A sound file, recording or stream cannot be used."""
+
+    exit_code = EXIT_INPUT
+
+
+class DeviceError(AuEdgeError):
+    """A microphone, GPU or network address cannot be had (now); the caller may try again."""
+
+    exit_code = EXIT_UNAVAILABLE
+
+
+class ConfigurationError(AuEdgeError):
+    """The configuration names something unknown or impossible."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
+class ModelError(AuEdgeError):
+    """The network file, its manifest or an engine is missing, damaged or of another kind."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
+class BackendError(AuEdgeError):
+    """The inference library or its hardware failed."""
+
+    exit_code = EXIT_UNAVAILABLE
+
+
+class ConfigurationMistakesError(ConfigurationError):
+    """All mistakes of a configuration, at once.
+
+    Args:
+        mistakes: One error per mistake, in the order of the file.
+    """
+
+    def __init__(self, mistakes: Sequence[AuEdgeError]) -> None:
+        self.mistakes = tuple(mistakes)
+        count = len(self.mistakes)
+        super().__init__(
+            "the configuration",
+            f"{count} mistake{'s' if count != 1 else ''}:\n" + "\n".join(f"  - {m}" for m in self.mistakes) + "\n",
+            "Correct each; `au-edge config` shows every key with its meaning",
+        )

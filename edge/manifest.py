@@ -1,0 +1,224 @@
+"""The facts about a network: the JSON file beside it that the whole runtime is fixed by.
+
+A manifest names the sample rate, frame rate, features, channels in order, state tensors and look-ahead. Code never
+assumes any of them. Format `au-edge-model/1`; unknown keys are refused so that a misspelt one cannot be silent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from edge.errors import ModelError
+
+FORMAT = "au-edge-model/1"
+MAX_MANIFEST_BYTES = 256 * 1024  # a manifest is about 4 KiB; more is not a manifest
+MAX_GRAPH_BYTES = 512 * 1024 * 1024  # the paper's network in float32 is 38 MiB
+MAX_CHANNELS = 256
+
+_REQUIRED = {
+    "format", "name", "version", "graph", "sha256", "precision", "sample_rate_hz", "frame_rate", "features",
+    "input", "state", "activations", "head", "channels", "lookahead_ms", "licence",
+}  # fmt: skip
+_OPTIONAL = {"masked_channels", "variants", "trained_on", "metrics", "created", "head_range_deg", "description"}
+
+
+@dataclass(frozen=True)
+class StateTensor:
+    """A recurrent state: the graph's output of one frame is its input at the next.
+
+    Attributes:
+        input: Name of the graph's input.
+        output: Name of the graph's output.
+        shape: Shape of both.
+    """
+
+    input: str
+    output: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A network and everything that the runtime must know about it.
+
+    Attributes:
+        path: The manifest's own file.
+        name: Short name ("paper", "stream").
+        version: Version of the weights.
+        graph_path: The ONNX file.
+        sha256: Of the ONNX file, hex.
+        precision: "int8" (Q/DQ) or "float32".
+        sample_rate_hz: Rate that the features are computed at.
+        frame_rate: Frames a second, exact.
+        features: `kind` and the parameters of the extractor, as plain JSON values.
+        input: Name of the graph's feature input.
+        state: Recurrent tensors, in any number.
+        activations: Name of the output [1, n_channels] in [0, 1].
+        head: Name of the output [1, 3]: pitch, yaw, roll in degrees.
+        channels: Names, in the order of the output.
+        masked_channels: Channels that the training data could not inform: they stay at rest.
+        lookahead_ms: How much later than its sound a face is known; 0 for a causal network.
+        licence: Of the weights.
+        metrics: What was measured, for people.
+    """
+
+    path: Path
+    name: str
+    version: str
+    graph_path: Path
+    sha256: str
+    precision: str
+    sample_rate_hz: int
+    frame_rate: Fraction
+    features: Mapping[str, Any]
+    input: str
+    state: tuple[StateTensor, ...]
+    activations: str
+    head: str
+    channels: tuple[str, ...]
+    masked_channels: tuple[str, ...]
+    lookahead_ms: float
+    licence: str
+    metrics: Mapping[str, Any]
+
+    @property
+    def n_channels(self) -> int:
+        """Return the number of activations."""
+        return len(self.channels)
+
+    @property
+    def frame_period_s(self) -> float:
+        """Return the time between two frames."""
+        return float(1 / self.frame_rate)
+
+    @property
+    def lookahead_samples(self) -> int:
+        """Return the look-ahead on the model's sample axis."""
+        return round(self.lookahead_ms * self.sample_rate_hz / 1000)
+
+    def verify_graph(self) -> bytes:
+        """Return the graph's bytes after checking that they are the ones the manifest was written for.
+
+        Raises:
+            ModelError: Missing, too large, or another file.
+        """
+        asked = f"network {self.graph_path.name} of manifest {self.path}"
+        try:
+            size = self.graph_path.stat().st_size
+            if size > MAX_GRAPH_BYTES:
+                raise ModelError(asked, f"it has {size} bytes, more than {MAX_GRAPH_BYTES}", "Export it again")
+            content = self.graph_path.read_bytes()
+        except OSError as err:
+            raise ModelError(
+                asked, f"cannot be read: {err.strerror or err}", "Install the package again, or correct `model.path`"
+            ) from err
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != self.sha256:
+            raise ModelError(
+                asked,
+                f"its SHA-256 is {digest[:12]}..., the manifest says {self.sha256[:12]}... (truncated or another file)",
+                "Copy the network and its manifest again, both together",
+            )
+        return content
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        The manifest; the graph itself is not read (see `Manifest.verify_graph`).
+
+    Raises:
+        ModelError: Missing, not JSON, of another format, or inconsistent in itself; all mistakes in one message.
+    """
+    asked = f"model manifest {path}"
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as err:
+        raise ModelError(asked, f"cannot be read: {err.strerror or err}", "Correct `model.path`") from err
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise ModelError(asked, "it is larger than 256 KiB", "Give the JSON file, not the network")
+    try:
+        raw = json.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, ValueError, RecursionError) as err:
+        raise ModelError(asked, f"it is not JSON ({err})", "Give the .json file beside the .onnx file") from err
+    return _parse(raw, path, asked)
+
+
+def _parse(raw: object, path: Path, asked: str) -> Manifest:
+    """Turn JSON values into a Manifest, or name everything that is wrong with them."""
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
+        raise ModelError(asked, f"its format is {found!r}, not {FORMAT!r}", "Export the network with this version")
+    mistakes = [f"key {key!r} is missing" for key in sorted(_REQUIRED - raw.keys())]
+    mistakes += [f"key {key!r} is unknown" for key in sorted(raw.keys() - _REQUIRED - _OPTIONAL)]
+    if mistakes:
+        raise ModelError(asked, "; ".join(mistakes), "Export the network again with `python -m engine_build export`")
+    try:
+        manifest = _build(raw, path)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as err:
+        raise ModelError(asked, f"a value has the wrong type or form ({err})", "Export the network again") from err
+    mistakes = _inconsistencies(manifest)
+    if mistakes:
+        raise ModelError(asked, "; ".join(mistakes), "Export the network again with `python -m engine_build export`")
+    return manifest
+
+
+def _build(raw: dict[str, Any], path: Path) -> Manifest:
+    graph_name = str(raw["graph"])
+    if Path(graph_name).name != graph_name:
+        raise ValueError(f"graph {graph_name!r} is not a plain file name beside the manifest")
+    numerator, denominator = raw["frame_rate"]
+    return Manifest(
+        path=path,
+        name=str(raw["name"]),
+        version=str(raw["version"]),
+        graph_path=path.parent / graph_name,
+        sha256=str(raw["sha256"]).lower(),
+        precision=str(raw["precision"]),
+        sample_rate_hz=int(raw["sample_rate_hz"]),
+        frame_rate=Fraction(int(numerator), int(denominator)),
+        features=dict(raw["features"]),
+        input=str(raw["input"]),
+        state=tuple(
+            StateTensor(str(s["input"]), str(s["output"]), tuple(int(d) for d in s["shape"])) for s in raw["state"]
+        ),
+        activations=str(raw["activations"]),
+        head=str(raw["head"]),
+        channels=tuple(str(c) for c in raw["channels"]),
+        masked_channels=tuple(str(c) for c in raw.get("masked_channels", ())),
+        lookahead_ms=float(raw["lookahead_ms"]),
+        licence=str(raw["licence"]),
+        metrics=dict(raw.get("metrics", {})),
+    )
+
+
+def _inconsistencies(manifest: Manifest) -> list[str]:
+    """Return what cannot be true of any network."""
+    found = []
+    if not 8_000 <= manifest.sample_rate_hz <= 192_000:
+        found.append(f"sample_rate_hz {manifest.sample_rate_hz} is outside 8000 to 192000")
+    if not 1 <= manifest.frame_rate <= 240:
+        found.append(f"frame_rate {manifest.frame_rate} is outside 1 to 240 a second")
+    if not 0 < len(manifest.channels) <= MAX_CHANNELS or len(set(manifest.channels)) != len(manifest.channels):
+        found.append(f"channels must be 1 to {MAX_CHANNELS} different names")
+    unknown = sorted(set(manifest.masked_channels) - set(manifest.channels))
+    if unknown:
+        found.append(f"masked_channels names {', '.join(unknown)}, which are no channels")
+    if not 0 <= manifest.lookahead_ms <= 1000:
+        found.append(f"lookahead_ms {manifest.lookahead_ms} is outside 0 to 1000")
+    if "kind" not in manifest.features:
+        found.append("features has no `kind`")
+    if any(d <= 0 for s in manifest.state for d in s.shape):
+        found.append("a state tensor has a dimension that is not positive")
+    return found

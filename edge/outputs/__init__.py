@@ -1,0 +1,1 @@
+"""Wire formats (pure codecs) and the ways that bytes leave (transports)."""
