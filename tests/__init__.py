@@ -1,0 +1,1 @@
+"""The laws of au-edge; the folders mirror the packages."""
