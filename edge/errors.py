@@ -67,8 +67,7 @@ class ConfigurationMistakesError(ConfigurationError):
     def __init__(self, mistakes: Sequence[AuEdgeError]) -> None:
         self.mistakes = tuple(mistakes)
         count = len(self.mistakes)
-        super().__init__(
-            "the configuration",
-            f"{count} mistake{'s' if count != 1 else ''}:\n" + "\n".join(f"  - {m}" for m in self.mistakes) + "\n",
-            "Correct each; `au-edge config` shows every key with its meaning",
-        )
+        found = f"{count} mistake{'s' if count != 1 else ''}"
+        remedy = "Correct each; `au-edge config --defaults` shows every key with its meaning"
+        super().__init__("the configuration", found, remedy)
+        self.args = ("\n".join([f"the configuration has {found}:", *(f"  - {m}" for m in self.mistakes), remedy]),)

@@ -1,0 +1,125 @@
+"""The silence gate: an absolute level, with hysteresis, that brings the face to rest.
+
+The paper normalises every window to its own maximum, so to its network the noise of a pause looks like speech. The gate
+knows the level in dB of full scale. It opens at a fixed level or above the room's own steady noise, whichever is
+higher, so a fan does not hold it open, and closes lower than it opens, so nothing flutters.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from edge.frames import AUFrame, Float32Array, State
+from edge.settings import SilenceSettings
+
+LEVEL_FLOOR_DBFS = -120.0  # of digital silence, so that no logarithm of zero is taken
+NOISE_RISE_DB_PER_S = 4.0  # speech has dips every few hundred ms that pull the estimate down faster than this lifts it
+NOISE_FALL_SHARE = 0.3  # of the distance, per frame: one quiet frame may be a plosive's closure, three are the room
+
+
+def level_dbfs(samples: Float32Array) -> float:
+    """Return the RMS level.
+
+    Args:
+        samples: float32 [n], full scale = 1.0.
+
+    Returns:
+        dB relative to a full-scale square wave (a full-scale sine has -3 dB); at least LEVEL_FLOOR_DBFS.
+    """
+    if len(samples) == 0:
+        return LEVEL_FLOOR_DBFS
+    mean_square = float(np.dot(samples, samples)) / len(samples)
+    return max(LEVEL_FLOOR_DBFS, 10.0 * math.log10(mean_square)) if mean_square > 0 else LEVEL_FLOOR_DBFS
+
+
+class SilenceGate:
+    """Scale a face to rest while nobody speaks, and set the frame's level and state.
+
+    Args:
+        settings: Levels and times.
+        frame_period_s: Time between two frames.
+    """
+
+    def __init__(self, settings: SilenceSettings, frame_period_s: float) -> None:
+        self._settings = settings
+        self._period_s = frame_period_s
+        self.reset()
+
+    def reset(self) -> None:
+        """Close the gate and forget the room."""
+        self._open = False
+        self._quiet_s = math.inf
+        self._face = 0.0
+        self._head = 0.0
+        self._noise_dbfs = LEVEL_FLOOR_DBFS
+        self._is_first = True
+
+    def apply(self, frame: AUFrame, newest: Float32Array) -> None:
+        """Write level and state, and scale activations and head.
+
+        Args:
+            frame: Changed in place.
+            newest: The samples since the frame before, float32 [n].
+        """
+        level = level_dbfs(newest)
+        frame.level_dbfs = level
+        if not self._settings.enabled:
+            frame.state = State.LIVE
+            return
+        self._follow_noise(level)
+        self._decide(level)
+        self._ramp()
+        frame.state = State.LIVE if self._open else State.SILENCE
+        if self._face < 1.0:
+            frame.activations *= np.float32(self._face)
+        if self._head < 1.0:
+            frame.head_deg *= np.float32(self._head)
+
+    @property
+    def noise_dbfs(self) -> float:
+        """Return the level of the room's steady noise as it is estimated now."""
+        return self._noise_dbfs
+
+    def _follow_noise(self, level: float) -> None:
+        """Follow the quietest recent sound: down quickly, up slowly."""
+        if self._is_first:
+            # An unknown room is taken for quiet, or speech from the first sample on would count as the room.
+            self._noise_dbfs = min(level, self._settings.close_dbfs)
+            self._is_first = False
+        elif level < self._noise_dbfs:
+            self._noise_dbfs += NOISE_FALL_SHARE * (level - self._noise_dbfs)
+        else:
+            self._noise_dbfs = min(level, self._noise_dbfs + NOISE_RISE_DB_PER_S * self._period_s)
+
+    def _decide(self, level: float) -> None:
+        """Open at once, close after the hold time."""
+        settings = self._settings
+        open_at = max(settings.open_dbfs, self._noise_dbfs + settings.above_noise_db)
+        close_at = max(settings.close_dbfs, open_at - (settings.open_dbfs - settings.close_dbfs) - 2.0)
+        if level >= open_at:
+            self._open = True
+            self._quiet_s = 0.0
+        elif self._open and level >= close_at:
+            self._quiet_s = 0.0
+        else:
+            self._quiet_s += self._period_s
+            # The hold is counted from the end of the last loud frame; half a period guards against rounding.
+            if self._quiet_s >= settings.hold_ms / 1000 - self._period_s / 2:
+                self._open = False
+
+    def _ramp(self) -> None:
+        """Move the factors: to full within a frame, to rest over the release times."""
+        if self._open:
+            self._face = 1.0
+            self._head = min(1.0, self._head + self._period_s / 0.15)  # a head that jumps on looks broken
+            return
+        self._face = _towards_zero(self._face, self._period_s, self._settings.release_ms)
+        self._head = _towards_zero(self._head, self._period_s, self._settings.head_release_ms)
+
+
+def _towards_zero(factor: float, period_s: float, release_ms: float) -> float:
+    if release_ms <= 0:
+        return 0.0
+    return max(0.0, factor - period_s * 1000 / release_ms)
