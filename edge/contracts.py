@@ -78,6 +78,116 @@ class AudioSource(Protocol):
 
 
 @runtime_checkable
+class Resampler(Protocol):
+    """From a source's rate and axis to the model's."""
+
+    @property
+    def delay_s(self) -> float:
+        """Return how much later than its sound an output sample is known."""
+        ...
+
+    def process(self, samples: Float32Array, start_index: int) -> tuple[Float32Array, int]:
+        """Convert the next samples.
+
+        Args:
+            samples: float32 [n], any n.
+            start_index: Index of samples[0] on the source's axis; a jump ahead is a gap and starts the filter anew.
+
+        Returns:
+            The samples that are ready, float32 [m] (valid until the next call), and the index of the first on the
+            model's axis.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget the past."""
+        ...
+
+
+@runtime_checkable
+class Framer(Protocol):
+    """Windows of the newest samples, one for each frame whose last sample has come."""
+
+    follows_gap: bool
+    skipped_frames: int
+
+    @property
+    def end_index(self) -> int:
+        """Return the absolute index that the next chunk continues at."""
+        ...
+
+    def push(self, samples: Float32Array, start_index: int) -> None:
+        """Take in sound; it is copied."""
+        ...
+
+    def next_window(self) -> tuple[int, Float32Array] | None:
+        """Return a frame's index and its window [window_samples], or None where more sound is needed."""
+        ...
+
+    def end_of(self, frame_index: int) -> int:
+        """Return the absolute index one past the last sample of a frame."""
+        ...
+
+    def reset(self) -> None:
+        """Begin a new stream."""
+        ...
+
+
+@runtime_checkable
+class FrameStage(Protocol):
+    """One step from the network's raw output to a face that can be shown."""
+
+    def apply(self, frame: AUFrame, newest: Float32Array) -> None:
+        """Change a frame in place.
+
+        Args:
+            frame: The face so far.
+            newest: Samples since the frame before, float32 [n]; empty where no sound arrived.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget the past."""
+        ...
+
+
+@runtime_checkable
+class FrameOutput(Protocol):
+    """A receiver of frames: codec, transport, rate, delay and its own retries."""
+
+    name: str
+
+    @property
+    def description(self) -> str:
+        """Return one line for a person: protocol and address."""
+        ...
+
+    def open(self) -> None:
+        """Begin; a receiver that cannot be had now is tried again while frames go on to the others."""
+        ...
+
+    def send(self, frame: AUFrame) -> None:
+        """Send a frame if its time has come, without waiting; never raises for the network's faults.
+
+        Args:
+            frame: Read during the call only.
+        """
+        ...
+
+    def pump(self) -> None:
+        """Send what a delay kept back and is due; called every few milliseconds."""
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return counts since start: at least `sent` and `failed` frames."""
+        ...
+
+    def close(self) -> None:
+        """Send what is due and release; may be called twice."""
+        ...
+
+
+@runtime_checkable
 class FeatureExtractor(Protocol):
     """A pure function of the newest `window_samples` samples; it keeps no history."""
 

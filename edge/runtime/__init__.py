@@ -1,0 +1,1 @@
+"""The frame loop: sound in, frames out. Knows only the contracts."""

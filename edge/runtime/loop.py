@@ -1,0 +1,175 @@
+"""The frame loop: sound is the clock; every frame leaves when its last sample has arrived.
+
+One thread reads, computes and sends. No queue, no lock, no logging per frame. While no sound arrives the machine's
+clock paces held, then neutral frames, so that a receiver can tell a quiet program from a dead one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edge.contracts import Clock, FrameOutput, FrameStage
+from edge.frames import AudioChunk, AUFrame, State
+from edge.metrics import Metrics
+from edge.runtime.fallback import Fallback
+from edge.runtime.pipeline import Pipeline
+from edge.runtime.source_keeper import SourceKeeper
+from edge.settings import LossSettings
+
+STOP_FRAMES = (
+    6  # sent at the end: 0.2 s at 30 a second, eased over the first, so that a lost datagram or two do no harm
+)
+_NO_SAMPLES = np.zeros(0, np.float32)
+_log = logging.getLogger("au-edge.loop")
+
+
+class FrameLoop:
+    """Read, compute, send, until stopped.
+
+    Args:
+        keeper: The source of sound.
+        pipeline: From sound to frames.
+        idle_stages: Stages that also move a face without sound (idle life, limits).
+        outputs: Receivers.
+        loss: Times of held frames and lateness.
+        clock: The machine's.
+        metrics: Where everything is counted.
+        is_live: False for a file that is computed as fast as it goes: nothing is late then and nothing is held.
+        on_frame: Called with each frame sent, valid during the call (a view, a service notifier).
+    """
+
+    def __init__(
+        self,
+        keeper: SourceKeeper,
+        pipeline: Pipeline,
+        idle_stages: Sequence[FrameStage],
+        outputs: Sequence[FrameOutput],
+        loss: LossSettings,
+        clock: Clock,
+        metrics: Metrics,
+        is_live: bool = True,
+        on_frame: Callable[[AUFrame], None] | None = None,
+    ) -> None:
+        self._keeper = keeper
+        self._pipeline = pipeline
+        self._idle_stages = list(idle_stages)
+        self._outputs = list(outputs)
+        self._loss = loss
+        self._clock = clock
+        self._metrics = metrics
+        self._is_live = is_live
+        self._on_frame = on_frame
+        self._period_s = pipeline.manifest.frame_period_s
+        self._fallback = Fallback(loss, pipeline.manifest.n_channels)
+        self._idle_frame = AUFrame.neutral(pipeline.manifest.n_channels)
+        self._sequence = 0
+        self._sound_s = 0.0  # when sound last arrived
+        self._next_idle_s = 0.0
+        self._has_ended = False
+        self._change: Callable[[FrameLoop], None] | None = None
+
+    def request(self, change: Callable[[FrameLoop], None]) -> None:
+        """Have a change made between two frames, on the engine thread (a new configuration)."""
+        self._change = change
+
+    def replace(
+        self, stages: Sequence[FrameStage], idle_stages: Sequence[FrameStage], outputs: Sequence[FrameOutput]
+    ) -> Sequence[FrameOutput]:
+        """Take new post-processing and receivers, from within a `request`; return the receivers they replace."""
+        self._pipeline.stages[:] = stages
+        self._idle_stages[:] = idle_stages
+        replaced, self._outputs = self._outputs, list(outputs)
+        return replaced
+
+    def run(self, stop: threading.Event) -> None:
+        """Run until stopped or until the source has ended, then send the last, neutral frames.
+
+        Raises:
+            AuEdgeError: The network failed. Faults of the source and of receivers do not end the loop.
+        """
+        self._sound_s = self._clock.monotonic_s()
+        self._next_idle_s = self._sound_s + self._period_s
+        # Sound arrives in bursts of a period or two: only a longer pause is a loss.
+        patience_s = max(0.1, 3 * self._period_s)
+        while not stop.is_set() and not self._has_ended:
+            waited_from_s = self._clock.monotonic_s()
+            chunk = self._keeper.read(self._period_s)
+            now_s = self._clock.monotonic_s()
+            if chunk is not None:
+                self._metrics.observe("capture_wait", now_s - waited_from_s)
+                self._sound_s = now_s
+                self._next_idle_s = now_s + patience_s
+                self._take(chunk)
+            elif now_s >= self._next_idle_s and self._is_live:
+                self._send_idle(now_s)
+            for output in self._outputs:
+                output.pump()
+            if self._change is not None:
+                change, self._change = self._change, None
+                change(self)
+        self._send_stopping()
+
+    def _take(self, chunk: AudioChunk) -> None:
+        self._has_ended = chunk.is_last
+        self._pipeline.process(chunk, self._emit)
+        self._metrics.skipped_frames = self._pipeline.skipped_frames
+        self._metrics.source_losses = self._keeper.losses
+
+    def _emit(self, frame: AUFrame) -> None:
+        """Date a frame and send it, unless its sound is too old."""
+        now_s = self._clock.monotonic_s()
+        age_s = now_s - frame.capture_time_s
+        lookahead_s = self._pipeline.manifest.lookahead_ms / 1000
+        if self._is_live and age_s - lookahead_s > self._loss.max_late_ms / 1000:
+            self._metrics.late_frames += 1
+            return
+        self._fallback.remember(frame)
+        self._send(frame, now_s)
+        self._metrics.observe("sound_to_sent", max(0.0, age_s - lookahead_s))
+
+    def _send_idle(self, now_s: float) -> None:
+        """Send a frame without sound, on the machine's clock."""
+        frame = self._idle_frame
+        self._fallback.fill(frame, now_s - self._sound_s)
+        frame.index += 1
+        frame.level_dbfs = -120.0
+        frame.capture_time_s = now_s
+        for stage in self._idle_stages:
+            stage.apply(frame, _NO_SAMPLES)
+        self._send(frame, now_s)
+        self._next_idle_s = max(self._next_idle_s + self._period_s, now_s)
+        self._metrics.source_losses = self._keeper.losses
+
+    def _send(self, frame: AUFrame, now_s: float) -> None:
+        frame.sequence = self._sequence
+        self._sequence = (self._sequence + 1) & 0x7FFFFFFF  # OSC's int is signed
+        frame.capture_unix_s = self._clock.unix_s() - (now_s - frame.capture_time_s)
+        for output in self._outputs:
+            output.send(frame)
+        self._metrics.observe("send", self._clock.monotonic_s() - now_s)
+        self._metrics.frames[frame.state.label] += 1
+        self._metrics.last_frame_s = now_s
+        self._metrics.state = frame.state.label
+        if self._on_frame is not None:
+            self._on_frame(frame)
+
+    def _send_stopping(self) -> None:
+        """Ease to neutral, say so, and leave receivers with a face at rest."""
+        frame = self._idle_frame
+        ease = LossSettings(hold_ms=0.0, ease_ms=(STOP_FRAMES - 2) * self._period_s * 1000)
+        fallback = Fallback(ease, self._pipeline.manifest.n_channels)
+        self._fallback.fill(frame, 0.0)
+        fallback.remember(frame)
+        due_s = self._clock.monotonic_s()
+        for i in range(STOP_FRAMES):
+            fallback.fill(frame, (i + 1) * self._period_s)
+            frame.state = State.STOPPING
+            frame.capture_time_s = due_s
+            self._send(frame, due_s)
+            if self._is_live:
+                due_s += self._period_s
+                self._clock.sleep_until(due_s)

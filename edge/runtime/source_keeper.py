@@ -1,0 +1,120 @@
+"""Keep a source alive: when it is gone, open it again in the background while the loop sends held frames.
+
+Opening a device can take a second or hang for many: never on the engine thread once frames flow.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from edge.contracts import AudioSource, Clock
+from edge.errors import AuEdgeError, DeviceError
+from edge.frames import AudioChunk
+
+FIRST_WAIT_S = 0.2  # a card that was replugged is back within a second: the first tries are quick
+LONGEST_WAIT_S = 3.0
+_log = logging.getLogger("au-edge.source")
+
+
+class SourceKeeper:
+    """A source that comes back.
+
+    Args:
+        source: The source; opened by `open` on the calling thread, later in the background.
+        clock: For the back-off.
+    """
+
+    def __init__(self, source: AudioSource, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._opener: threading.Thread | None = None
+        self._opener_error: Exception | None = None
+        self._is_open = False
+        self._is_closing = False
+        self._wait_s = FIRST_WAIT_S
+        self._next_try_s = 0.0
+        self.losses = 0
+
+    @property
+    def source(self) -> AudioSource:
+        """Return the source itself."""
+        return self._source
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether sound can be read now."""
+        return self._is_open
+
+    def open(self, wait: bool = False) -> None:
+        """Open the source for the first time.
+
+        Args:
+            wait: Where it cannot be had, go on trying in the background instead of failing.
+
+        Raises:
+            AuEdgeError: It cannot be had, and `wait` is False.
+        """
+        try:
+            self._source.open()
+            self._is_open = True
+        except AuEdgeError as err:
+            if not wait:
+                raise
+            self._lose(err)
+
+    def read(self, timeout_s: float) -> AudioChunk | None:
+        """Return the next sound, or None where none came within the time or the source is away."""
+        if self._is_open:
+            try:
+                return self._source.read(timeout_s)
+            except DeviceError as err:
+                self.losses += 1
+                self._lose(err)
+                return None
+        self._continue_opening()
+        if not self._is_open:
+            self._clock.sleep_until(self._clock.monotonic_s() + timeout_s)
+        return None
+
+    def close(self) -> None:
+        """Close the source; an opening that hangs is left behind (its thread is a daemon)."""
+        self._is_closing = True
+        self._is_open = False
+        if self._opener is None or not self._opener.is_alive():
+            self._source.close()
+
+    def _lose(self, error: AuEdgeError) -> None:
+        _log.warning("%s; frames go on without sound while it is opened again", error)
+        self._is_open = False
+        self._wait_s = FIRST_WAIT_S
+        self._next_try_s = self._clock.monotonic_s()
+
+    def _continue_opening(self) -> None:
+        """Start a try when one is due, and look at how the last one ended."""
+        if self._opener is None:
+            if self._clock.monotonic_s() >= self._next_try_s:
+                self._opener = threading.Thread(target=self._try_open, name="source-opener", daemon=True)
+                self._opener.start()
+            return
+        if self._opener.is_alive():
+            return
+        self._opener = None
+        if self._opener_error is None:
+            self._is_open = True
+            _log.warning("sound is back: %s", self._source.description)
+            return
+        _log.debug("still no sound: %s", self._opener_error)
+        self._next_try_s = self._clock.monotonic_s() + self._wait_s
+        self._wait_s = min(self._wait_s * 1.6, LONGEST_WAIT_S)
+
+    def _try_open(self) -> None:
+        self._opener_error = None
+        try:
+            self._source.close()
+            self._source.open()
+        except (AuEdgeError, OSError) as err:
+            self._opener_error = err
+        else:
+            if self._is_closing:
+                self._source.close()
