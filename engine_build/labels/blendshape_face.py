@@ -2,7 +2,7 @@
 
 In: `face.npz` beside this file (CC0 1.0: MakeHuman base mesh and targets, face units by Mika Suominen; made by
 `face_extraction`). Out: vertices, quads and offsets in millimetres, and the points of the mesh that MediaPipe's
-landmarks belong to. Axes: x to the subject's left, y up, z to the front; the origin lies between the eyes, inside the head.
+landmarks belong to. Axes: x to the subject's left, y up, z to the front; the origin is inside the head, at eye level.
 """
 
 from __future__ import annotations

