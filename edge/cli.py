@@ -1,0 +1,74 @@
+"""The command line: `au-edge COMMAND`, each a module with `add_arguments` and `run` that is imported when asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from edge import __version__
+from edge.errors import AuEdgeError
+
+COMMANDS = {
+    "run": ("edge.commands.run", "listen and send frames until stopped"),
+    "render": ("edge.commands.render", "compute the frames of sound files into CSV, JSON lines or npz"),
+    "devices": ("edge.commands.devices", "list the microphones"),
+    "check": ("edge.commands.check", "say what is here and usable, and the remedy for what is not"),
+    "watch": ("edge.commands.watch", "show frames that arrive over UDP or OSC"),
+    "config": ("edge.commands.config", "show the configuration in force and where each value came from"),
+    "protocols": ("edge.commands.protocols", "list the wire formats"),
+}
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments without the program's name; those of the process by default.
+
+    Returns:
+        The exit status: 0, or that of the error (65 input, 69 unavailable, 78 configuration or model).
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(level=os.environ.get("AU_EDGE_LOG", "INFO").upper(), format="%(message)s", stream=sys.stderr)
+    try:
+        arguments = _parser(words).parse_args(words)
+        module = importlib.import_module(COMMANDS[arguments.command][0])
+        return int(module.run(arguments))
+    except AuEdgeError as err:
+        print(f"au-edge: {err}", file=sys.stderr)
+        return err.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not an error of ours, and Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser; only the command that is asked for is imported and asked for its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="au-edge",
+        description="Live speech in, facial action units and head rotation out over UDP and OSC.",
+        epilog="Example: au-edge run --input speech.wav -o output.osc.host=192.168.1.20",
+    )
+    parser.add_argument("--version", action="version", version=f"au-edge {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    asked = next((word for word in words if not word.startswith("-")), "")
+    for name, (module_name, summary) in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        if name == asked:
+            importlib.import_module(module_name).add_arguments(sub)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands of `au-edge`, one file each."""

@@ -1,0 +1,46 @@
+"""`au-edge config`: the values in force and where each came from."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from edge.commands.arguments import add_configuration_arguments, settings_from
+from edge.configuration import default_text
+from edge.settings import SECTIONS, OutputSettings, section_options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser.epilog = "Examples:\n  au-edge config\n  au-edge config --defaults > my.conf\n  au-edge config --check"
+    add_configuration_arguments(parser)
+    parser.add_argument("--defaults", action="store_true", help="print the reference with every key and its meaning")
+    parser.add_argument("--check", action="store_true", help="only say whether the configuration is right")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the configuration as INI, each value with its origin."""
+    if arguments.defaults:
+        print(default_text(), end="")
+        return 0
+    settings = settings_from(arguments)
+    if arguments.check:
+        print("the configuration is right")
+        return 0
+    for section in SECTIONS:
+        _print_section(section, dataclasses.asdict(getattr(settings, section)), settings.origins)
+    _print_section("gain", dict(settings.gain), settings.origins)
+    _print_section("limit", dict(settings.limit), settings.origins)
+    for output in settings.outputs:
+        common = {name: getattr(output, name) for name in section_options(OutputSettings)}
+        _print_section(f"output.{output.name}", {**common, **output.options}, settings.origins)
+    return 0
+
+
+def _print_section(section: str, values: dict[str, object], origins: object) -> None:
+    print(f"[{section}]")
+    for key, value in values.items():
+        text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
+        origin = origins.get(f"{section}.{key}", "default") if isinstance(origins, dict) else "default"
+        print(f"{f'{key} = {text}'.rstrip():<48} # {origin}")
+    print()

@@ -1,0 +1,23 @@
+"""`au-edge watch`: frames that arrive over UDP, drawn in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser.epilog = "Examples:\n  au-edge watch                 OSC on port 9000\n  au-edge watch --port 9001     JSON"
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 for all (%(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=9000, help="UDP port; OSC, JSON or binary are told apart (%(default)s)"
+    )
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help="end by itself after this time")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show frames until interrupted."""
+    from edge.watch.program import run_watch
+
+    return run_watch(arguments.host, arguments.port, duration_s=arguments.duration, stream=sys.stdout)

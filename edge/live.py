@@ -1,0 +1,289 @@
+"""The running program: starts the parts in order, stops them in reverse, answers signals.
+
+The main thread waits for signals, draws the view and logs; the engine thread (runtime/loop.py) does everything else.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from edge.app import (
+    check_channels,
+    choose_backend,
+    find_manifest,
+    make_outputs,
+    make_pipeline,
+    make_source,
+    make_stages,
+)
+from edge.clock import SystemClock
+from edge.contracts import FrameOutput
+from edge.errors import AuEdgeError, ConfigurationError
+from edge.frames import AUFrame
+from edge.manifest import Manifest
+from edge.metrics import Metrics
+from edge.realtime import make_thread_realtime
+from edge.runtime.loop import FrameLoop
+from edge.runtime.source_keeper import SourceKeeper
+from edge.service import ServiceNotifier
+from edge.settings import Settings
+
+VIEW_PERIOD_S = 1 / 15  # quick enough for a mouth in a terminal, slow enough for a serial console
+STATUS_PERIOD_S = 1.0
+_FIXED_SECTIONS = ("audio", "model", "realtime", "metrics", "head")  # what SIGHUP cannot change in a running program
+_log = logging.getLogger("au-edge")
+
+
+class FrameMailbox:
+    """The newest frame, for whoever looks now and then; the engine thread never waits for them."""
+
+    def __init__(self, n_channels: int) -> None:
+        self._lock = threading.Lock()
+        self._frame = AUFrame.neutral(n_channels)
+        self.n_put = 0
+
+    def put(self, frame: AUFrame) -> None:
+        """Keep a copy, unless somebody is reading right now."""
+        if self._lock.acquire(blocking=False):
+            self._frame.activations[:] = frame.activations
+            self._frame.head_deg[:] = frame.head_deg
+            self._frame.state = frame.state
+            self._frame.level_dbfs = frame.level_dbfs
+            self._frame.sequence = frame.sequence
+            self._frame.capture_unix_s = frame.capture_unix_s
+            self._frame.capture_time_s = frame.capture_time_s
+            self._lock.release()
+            self.n_put += 1
+
+    def copy(self) -> AUFrame:
+        """Return a copy of the newest frame."""
+        with self._lock:
+            return self._frame.copy()
+
+
+class LiveProgram:
+    """`au-edge run`.
+
+    Args:
+        load: Reads the configuration; called again at SIGHUP.
+        duration_s: Ends after this time; None for never.
+        has_view: Draw the face in the terminal.
+    """
+
+    def __init__(self, load: Callable[[], Settings], duration_s: float | None = None, has_view: bool = False) -> None:
+        self._load = load
+        self._duration_s = duration_s
+        self._has_view = has_view
+        self._clock = SystemClock()
+        self._metrics = Metrics()
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._reload_asked = False
+        self._failure: BaseException | None = None
+        self._started = threading.Event()
+        self._loop: FrameLoop | None = None
+        self._outputs: list[FrameOutput] = []
+        self._notifier = ServiceNotifier.from_environment()
+        self._is_ready = False
+
+    def run(self) -> int:
+        """Run until a signal, the end of the input or the duration.
+
+        Returns:
+            0.
+
+        Raises:
+            AuEdgeError: The start failed, or the network failed while running.
+        """
+        self._settings = self._load()
+        self._manifest = find_manifest(self._settings.model.path)
+        check_channels(self._settings, self._manifest)
+        self._outputs = make_outputs(self._settings, self._manifest, self._clock)
+        self._source = make_source(self._settings, self._manifest, self._clock)
+        self._mailbox = FrameMailbox(self._manifest.n_channels)
+        previous = {number: signal.signal(number, self._on_signal) for number in self._signals()}
+        engine = threading.Thread(target=self._run_engine, name="au-edge-engine")
+        try:
+            engine.start()
+            self._watch(engine)
+        finally:
+            self._stop.set()
+            engine.join()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            self._notifier.close()
+        if self._failure is not None:
+            raise self._failure
+        return 0
+
+    # --- main thread -------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _signals() -> tuple[signal.Signals, ...]:
+        return (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self._reload_asked = True
+        else:
+            self._stop.set()
+        self._wake.set()
+
+    def _watch(self, engine: threading.Thread) -> None:
+        """Wait, draw, log and reload until the engine ends."""
+        ends_s = None
+        view = None
+        log_period_s = self._settings.metrics.log_period_s
+        next_log_s = self._clock.monotonic_s() + log_period_s
+        while engine.is_alive():
+            self._wake.wait(VIEW_PERIOD_S if view is not None else 0.05)
+            self._wake.clear()
+            now_s = self._clock.monotonic_s()
+            if not self._started.is_set():
+                continue
+            if ends_s is None:
+                ends_s = now_s + self._duration_s if self._duration_s is not None else float("inf")
+                if self._has_view:
+                    view = self._make_view()
+            if now_s >= ends_s:
+                self._stop.set()
+            if self._reload_asked:
+                self._reload_asked = False
+                self._reload()
+            if view is not None:
+                view.draw(self._mailbox.copy(), self._metrics)
+            elif log_period_s > 0 and now_s >= next_log_s:
+                next_log_s = now_s + log_period_s
+                _log.info("%s", json.dumps(self._counters()))
+        if view is not None:
+            view.close()
+
+    def _make_view(self) -> Any:
+        from edge.watch.live_view import LiveView
+
+        return LiveView(self._manifest, sys.stdout, [output.description for output in self._outputs])
+
+    def _counters(self) -> dict[str, Any]:
+        self._metrics.source_counters = self._source.counters()
+        self._metrics.output_counters = {output.name: output.counters() for output in self._outputs}
+        return self._metrics.snapshot()
+
+    def _reload(self) -> None:
+        """Read the configuration again and hand it to the loop, or refuse it whole."""
+        self._notifier.reloading()
+        try:
+            settings = self._load()
+            changed = [name for name in _FIXED_SECTIONS if getattr(settings, name) != getattr(self._settings, name)]
+            if changed:
+                raise ConfigurationError(
+                    "the new configuration", f"it changes {', '.join(changed)}", "Restart the program for these"
+                )
+            check_channels(settings, self._manifest)
+            stages, idle_stages = make_stages(settings, self._manifest)
+            outputs = make_outputs(settings, self._manifest, self._clock)
+        except AuEdgeError as err:
+            _log.error("configuration not changed: %s", err)
+        else:
+            self._apply(settings, stages, idle_stages, outputs)
+        self._notifier.ready()
+
+    def _apply(self, settings: Settings, stages: Any, idle_stages: Any, outputs: list[FrameOutput]) -> None:
+        for output in outputs:
+            output.open()
+        done = threading.Event()
+
+        def change(loop: FrameLoop) -> None:
+            for old in loop.replace(stages, idle_stages, outputs):
+                old.close()
+            done.set()
+
+        if self._loop is not None:
+            self._loop.request(change)
+            done.wait(1.0)
+        self._outputs = outputs
+        self._settings = settings
+        _log.info("configuration read again and in force")
+
+    # --- engine thread -----------------------------------------------------------------------------------------
+
+    def _run_engine(self) -> None:
+        """Open everything, run the loop, close everything in reverse; keep what failed for the main thread."""
+        try:
+            self._engine()
+        except BaseException as err:  # the main thread raises it
+            self._failure = err
+        finally:
+            self._stop.set()
+            self._wake.set()
+
+    def _engine(self) -> None:
+        settings, manifest = self._settings, self._manifest
+        choice = choose_backend(settings, manifest)
+        keeper = SourceKeeper(self._source, self._clock)
+        session = choice.backend.open(manifest)
+        try:
+            session.warm_up(settings.model.warm_up_frames)
+            keeper.open()
+            stages, idle_stages = make_stages(settings, manifest)
+            pipeline = make_pipeline(manifest, session, self._source.rate_hz, stages, self._metrics)
+            is_live = settings.audio.pace == "realtime" or settings.audio.source not in ("file", "tone", "noise")
+            self._loop = FrameLoop(
+                keeper, pipeline, idle_stages, self._outputs, settings.loss, self._clock, self._metrics,
+                is_live=is_live, on_frame=self._on_frame,
+            )  # fmt: skip
+            for output in self._outputs:
+                output.open()
+            self._log_start(manifest, choice.reason)
+            if settings.realtime.fifo_priority:
+                _log.info("%s", make_thread_realtime(settings.realtime.fifo_priority, "engine"))
+            if settings.realtime.freeze_heap:
+                gc.collect()
+                gc.freeze()
+            self._started.set()
+            self._loop.run(self._stop)
+            self._notifier.stopping()
+        finally:
+            for output in reversed(self._outputs):
+                output.close()
+            keeper.close()
+            session.close()
+
+    def _log_start(self, manifest: Manifest, reason: str) -> None:
+        _log.info("listening to %s", self._source.description)
+        _log.info(
+            "network %s %s (%s), %s frames a second, %s", manifest.name, manifest.version, manifest.precision,
+            float(manifest.frame_rate), reason,
+        )  # fmt: skip
+        for output in self._outputs:
+            _log.info("sending %s", output.description)
+
+    def _on_frame(self, frame: AUFrame) -> None:
+        """Publish a frame that was sent, and feed the watchdog: only a loop that turns does."""
+        self._mailbox.put(frame)
+        if self._notifier.is_active:
+            if not self._is_ready and frame.state.name in ("LIVE", "SILENCE"):
+                self._is_ready = True
+                self._next_status_s = 0.0
+                self._notifier.ready()
+            self._notifier.watchdog()
+            now_s = time.monotonic()
+            if self._is_ready and now_s >= self._next_status_s:
+                self._next_status_s = now_s + STATUS_PERIOD_S
+                self._notifier.status(self._status_line())
+
+    def _status_line(self) -> str:
+        latency = self._metrics.stages["sound_to_sent"]
+        return (
+            f"{self._metrics.state}, {sum(self._metrics.frames.values())} frames, "
+            f"p99 {latency.quantile_s(0.99) * 1000:.1f} ms, late {self._metrics.late_frames}, "
+            f"lost {self._source.counters().get('lost_samples', 0)} samples"
+        )
