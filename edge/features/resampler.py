@@ -89,7 +89,7 @@ class Resampler:
         """Return where on the source's axis an output sample stands."""
         return output_index * self._down / self._up
 
-    def push(self, samples: Float32Array, start_index: int) -> tuple[Float32Array, int]:
+    def process(self, samples: Float32Array, start_index: int) -> tuple[Float32Array, int]:
         """Take in sound and return what is known of the output.
 
         Args:
@@ -126,12 +126,12 @@ class Resampler:
     def finish(self) -> tuple[Float32Array, int]:
         """Return the rest of the output, as if silence followed; the stream has then ended."""
         end = self._base + self._n_filled
-        rest = self.push(np.zeros(self._half, np.float32), end)
+        rest = self.process(np.zeros(self._half, np.float32), end)
         self.reset()
         return rest
 
     def reset(self) -> None:
-        """Forget everything: the next push begins a stream anew."""
+        """Forget everything: the next call begins a stream anew."""
         self._has_begun = False
 
     def _restart(self, start_index: int) -> None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from edge.contracts import Framer as FramerContract
 from edge.features.framing import FrameAxis, Framer
 
 RATES = [
@@ -113,6 +114,7 @@ def test_sound_that_comes_again_is_refused() -> None:
 def test_a_reset_stream_begins_anew() -> None:
     framer = Framer(FrameAxis(44100, Fraction(30)), 4000)
     framer.push(np.ones(5000, np.float32), 0)
+    assert isinstance(framer, FramerContract)
     framer.reset()
     assert framer.next_window() is None
     framer.push(np.full(1470, 2, np.float32), 0)

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from edge.contracts import Resampler as ResamplerContract
 from edge.errors import ConfigurationError
 from edge.features.resampler import Resampler
 
@@ -21,7 +22,7 @@ def resample(sound: np.ndarray, pair: tuple[int, int], chunks: list[int]) -> np.
     parts, at, turn, expected = [], 0, 0, 0
     while at < len(sound):
         size = chunks[turn % len(chunks)]
-        part, start = resampler.push(sound[at : at + size], at)
+        part, start = resampler.process(sound[at : at + size], at)
         assert start == expected
         parts.append(part.copy())
         expected += len(part)
@@ -75,7 +76,7 @@ def test_the_delay_is_as_stated_and_below_2_ms(pair: tuple[int, int]) -> None:
     resampler = Resampler(*pair)
     assert resampler.delay_s < 0.002
     n_in = 5000
-    out, start = resampler.push(np.zeros(n_in, np.float32), 0)
+    out, start = resampler.process(np.zeros(n_in, np.float32), 0)
     newest = resampler.source_position(start + len(out) - 1)
     missing = resampler.source_position(start + len(out))
     assert int(newest) + resampler.delay_samples <= n_in - 1
@@ -85,28 +86,29 @@ def test_the_delay_is_as_stated_and_below_2_ms(pair: tuple[int, int]) -> None:
 def test_equal_rates_hand_the_sound_through() -> None:
     sound = np.ones(10, np.float32)
     resampler = Resampler(44100, 44100)
-    out, start = resampler.push(sound, 70)
+    out, start = resampler.process(sound, 70)
     assert out is sound
     assert start == 70
     assert resampler.delay_samples == 0
+    assert isinstance(resampler, ResamplerContract)
     assert len(resampler.finish()[0]) == 0
 
 
 def test_a_gap_jumps_on_the_output_axis_and_starts_from_silence() -> None:
     resampler = Resampler(48000, 44100)
-    resampler.push(np.ones(4800, np.float32), 0)
-    out, start = resampler.push(np.ones(4800, np.float32), 9600)
+    resampler.process(np.ones(4800, np.float32), 0)
+    out, start = resampler.process(np.ones(4800, np.float32), 9600)
     assert start == 8820
-    fresh, fresh_start = Resampler(48000, 44100).push(np.ones(4800, np.float32), 9600)
+    fresh, fresh_start = Resampler(48000, 44100).process(np.ones(4800, np.float32), 9600)
     assert fresh_start == start
     np.testing.assert_array_equal(out, fresh)
 
 
 def test_sound_that_comes_again_is_refused() -> None:
     resampler = Resampler(48000, 44100)
-    resampler.push(np.ones(10, np.float32), 0)
+    resampler.process(np.ones(10, np.float32), 0)
     with pytest.raises(ValueError, match="comes again"):
-        resampler.push(np.ones(10, np.float32), 5)
+        resampler.process(np.ones(10, np.float32), 5)
 
 
 @pytest.mark.parametrize("pair", [(4000, 44100), (44100, 7999), (384000, 44100)])
@@ -118,7 +120,7 @@ def test_rates_outside_are_refused(pair: tuple[int, int]) -> None:
 def test_an_hour_later_the_position_is_still_exact() -> None:
     resampler = Resampler(48000, 44100)
     start_index = 48000 * 3600 * 1000 + 160 * 7
-    out, start = resampler.push(tone(48000, 1000, 4800), start_index)
+    out, start = resampler.process(tone(48000, 1000, 4800), start_index)
     assert start * 48000 == start_index * 44100
     np.testing.assert_allclose(out[400:-400], tone(44100, 1000, len(out))[400:-400], atol=4e-3)
 
@@ -129,6 +131,6 @@ def test_ten_milliseconds_cost_less_than_a_tenth_of_one() -> None:
     times = []
     for turn in range(400):
         begin = time.perf_counter()
-        resampler.push(sound, 480 * turn)
+        resampler.process(sound, 480 * turn)
         times.append(time.perf_counter() - begin)
     assert min(times) < 1e-4
