@@ -1,0 +1,259 @@
+"""One output: a codec on a transport, with its own rate, delay and outages, which no other output notices.
+
+Opening may take seconds (a name server that does not answer), so a short-lived thread does it while frames go on to the
+others. A failure is logged once, at its beginning, and the recovery once; in between it is only counted.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from edge.contracts import Clock, Codec, Datagram, Transport
+from edge.errors import AuEdgeError, ConfigurationError
+from edge.frames import AUFrame, State
+
+_LOG = logging.getLogger(__name__)
+
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 10.0
+RECOVERED_AFTER_S = 2.0  # without a failure; a shorter peace would let a flapping link fill the log
+MAX_DELAYED = 1024  # frames kept back by a delay; 17 s at 60 a second
+# Lost datagrams that a new socket would not bring back: the send buffer is full, or the datagram is too large.
+_PASSING = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.EMSGSIZE, errno.EINTR}
+
+
+class Output:
+    """A destination for frames.
+
+    Args:
+        name: As in the configuration.
+        codec: Makes the datagrams.
+        transport: Takes them.
+        clock: Time.
+        rate_hz: Frames a second at most, by the frames' own times; 0 for every frame.
+        enabled: False keeps it closed and silent.
+        announce_period_s: Time between announcements.
+        delay_ms: Positive sends a face later than it is known; there is no earlier.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        codec: Codec,
+        transport: Transport,
+        clock: Clock,
+        *,
+        rate_hz: float = 0.0,
+        enabled: bool = True,
+        announce_period_s: float = 2.0,
+        delay_ms: float = 0.0,
+    ) -> None:
+        self.name = name
+        self.enabled = enabled
+        self._codec = codec
+        self._transport = transport
+        self._clock = clock
+        self._announce_period_s = announce_period_s
+        self._delay_s = delay_ms / 1000
+        self._pace = _Pace(rate_hz)
+        self._announce_at_s = -math.inf
+        self._delayed: deque[tuple[float, tuple[bytes, ...]]] = deque(maxlen=MAX_DELAYED)
+        self._opener: _Opener | None = None
+        self._is_open = False
+        self._was_open = False
+        self._is_dead = False
+        self._retry_at_s = -math.inf
+        self._retry_s = FIRST_RETRY_S
+        self._in_outage = False
+        self._last_failure_s = -math.inf
+        self._counts = {"sent": 0, "failed": 0, "skipped": 0, "reopened": 0}
+
+    @property
+    def description(self) -> str:
+        """Return one line for a person: name, address, whether it is up."""
+        status = "off" if not self.enabled else "up" if self._is_open and not self._in_outage else "down"
+        return f"{self.name}: {self._transport.description} ({status})"
+
+    def open(self, wait_s: float = 0.2) -> None:
+        """Begin to open; frames before it is open are counted as failed.
+
+        Args:
+            wait_s: How long to wait for an address that needs no look-up, so that the first frame is not lost.
+        """
+        if self.enabled and not self._is_open and self._opener is None:
+            self._opener = _Opener(self._transport)
+            self._opener.done.wait(wait_s)
+            self._finish_opening()
+
+    def send(self, frame: AUFrame) -> None:
+        """Send a frame if its time has come; never waits and never raises for the network.
+
+        Args:
+            frame: Read during the call only.
+        """
+        if not self.enabled:
+            return
+        now_s = self._clock.monotonic_s()
+        if not self._pace.admits(frame):
+            self._counts["skipped"] += 1
+            self.pump()
+            return
+        if not self._ready(now_s):
+            self._counts["failed"] += 1
+            return
+        if now_s >= self._announce_at_s:
+            self._announce_at_s = now_s + self._announce_period_s
+            for datagram in self._codec.announce():
+                self._transmit(datagram, now_s)
+        if self._delay_s > 0:
+            kept = tuple(bytes(datagram) for datagram in self._codec.encode(frame))
+            self._delayed.append((now_s + self._delay_s, kept))
+            self.pump()
+        else:
+            self._transmit_frame(self._codec.encode(frame), now_s)
+
+    def pump(self) -> None:
+        """Send what a delay kept back and is due; call it at least every few milliseconds where there is a delay."""
+        if not self._delayed:
+            return
+        now_s = self._clock.monotonic_s()
+        while self._delayed and self._delayed[0][0] <= now_s:
+            self._transmit_frame(self._delayed.popleft()[1], now_s)
+
+    def counters(self) -> Mapping[str, int]:
+        """Return counts since the start: sent, failed, skipped (by the rate), reopened, refused (nobody listened)."""
+        return {**self._counts, "refused": getattr(self._transport, "refused", 0)}
+
+    def close(self) -> None:
+        """Send what a delay still holds, in order, and release."""
+        now_s = self._clock.monotonic_s()
+        while self._delayed and self._is_open:
+            self._transmit_frame(self._delayed.popleft()[1], now_s)
+        self._delayed.clear()
+        if self._opener is not None:
+            self._opener.abandon()
+            self._opener = None
+        elif self._is_open:
+            self._transport.close()
+        self._is_open = False
+
+    def _ready(self, now_s: float) -> bool:
+        """Return whether frames can go out, and bring a closed transport nearer to it."""
+        if self._is_open:
+            return True
+        if self._opener is not None:
+            self._finish_opening()
+        elif not self._is_dead and now_s >= self._retry_at_s:
+            self._opener = _Opener(self._transport)
+        return self._is_open
+
+    def _finish_opening(self) -> None:
+        """Take the result of the opening thread if there is one."""
+        opener = self._opener
+        if opener is None or not opener.done.is_set():
+            return
+        self._opener = None
+        now_s = self._clock.monotonic_s()
+        if opener.failure is None:
+            self._is_open = True
+            self._announce_at_s = -math.inf
+            self._counts["reopened"] += self._was_open
+            self._was_open = True
+            return
+        self._is_dead = isinstance(opener.failure, ConfigurationError)
+        remedy = "it stays off until the configuration changes" if self._is_dead else "trying again"
+        self._fail(f"{opener.failure} ({remedy})", now_s)
+        self._retry_later(now_s)
+
+    def _transmit_frame(self, datagrams: Sequence[Datagram], now_s: float) -> None:
+        """Send the datagrams of a frame and count it: lost where one of them is."""
+        is_sent = True
+        for datagram in datagrams:
+            is_sent &= self._transmit(datagram, now_s)
+        self._counts["sent" if is_sent else "failed"] += 1
+
+    def _transmit(self, datagram: Datagram, now_s: float) -> bool:
+        """Send one datagram; on a fault close, to open again later."""
+        if not self._is_open:
+            return False
+        try:
+            self._transport.send(datagram)
+        except OSError as err:
+            self._fail(str(err), now_s)
+            if err.errno not in _PASSING:
+                self._transport.close()
+                self._is_open = False
+                self._retry_later(now_s)
+            return False
+        if self._in_outage and now_s - self._last_failure_s >= RECOVERED_AFTER_S:
+            self._in_outage = False
+            self._retry_s = FIRST_RETRY_S
+            _LOG.info("output %s: %s is back", self.name, self._transport.description)
+        return True
+
+    def _fail(self, reason: str, now_s: float) -> None:
+        """Note a failure; only the first of an outage is logged."""
+        self._last_failure_s = now_s
+        if not self._in_outage:
+            self._in_outage = True
+            _LOG.warning("output %s: %s: %s", self.name, self._transport.description, reason)
+
+    def _retry_later(self, now_s: float) -> None:
+        self._retry_at_s = now_s + self._retry_s
+        self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+
+
+class _Opener:
+    """A thread that opens a transport and is done."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.failure: AuEdgeError | OSError | None = None
+        self.done = threading.Event()
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._is_abandoned = False
+        threading.Thread(target=self._run, name="au-edge-open", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._transport.open()
+        except (AuEdgeError, OSError) as err:
+            self.failure = err
+        with self._lock:
+            self.done.set()
+            if self._is_abandoned:
+                self._transport.close()
+
+    def abandon(self) -> None:
+        """Close the transport, now or as soon as it is open."""
+        with self._lock:
+            self._is_abandoned = True
+            if self.done.is_set():
+                self._transport.close()
+
+
+class _Pace:
+    """Which frames a lower rate lets pass, judged by the frames' own times.
+
+    A frame passes from a quarter of the period before it is due, so that jitter of the times does not shift the choice.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._period_s = 1 / rate_hz if rate_hz > 0 else 0.0
+        self._due_s = -math.inf
+
+    def admits(self, frame: AUFrame) -> bool:
+        """Return whether the frame goes out; the last frames of the program always do."""
+        if self._period_s == 0 or frame.state == State.STOPPING:
+            return True
+        time_s = frame.capture_time_s
+        if self._due_s - self._period_s / 4 > time_s > self._due_s - 2 * self._period_s:
+            return False
+        is_behind = not abs(time_s - self._due_s) < self._period_s  # the first frame, or after a gap or a new start
+        self._due_s = (time_s if is_behind else self._due_s) + self._period_s
+        return True

@@ -1,0 +1,1 @@
+"""Laws of the wire formats and of what carries them."""
