@@ -1,0 +1,85 @@
+"""All metadata of au-edge.
+
+It stands here and not in pyproject.toml because the setuptools of JetPack 6 (59) does not read a [project] table and
+builds a package called UNKNOWN from it.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "edge" / "__init__.py").read_text(encoding="utf-8")).group(1)
+
+TRAIN = [
+    "torch>=2.2",
+    "onnx>=1.15",
+    "scipy>=1.10",
+    "matplotlib>=3.7",
+    "tqdm>=4.60",
+]
+LABEL = ["mediapipe>=0.10.14", "opencv-python-headless>=4.8", "av>=11"]
+VOICES = ["pyworld>=0.3.4", "scipy>=1.10", "pocketsphinx>=5.0.1", "piper-tts>=1.2"]
+HEAD = ["aiohttp>=3.9"]
+METRICS = ["prometheus-client>=0.19"]
+CALIBRATE = ["onnx>=1.15"]
+
+setup(
+    name="au-edge",
+    version=VERSION,
+    description="Live speech in, facial action units and head rotation out over UDP and OSC, on a Jetson or any small Linux machine",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["edge", "edge.*", "engine_build", "engine_build.*", "calibration", "calibration.*"]),
+    package_data={
+        "edge": ["default.conf", "models/*", "demo/*", "head/static/*", "head/static/**/*", "**/*.map", "**/*.ini"],
+        "engine_build": ["**/*.npz", "**/*.json"],
+        "calibration": ["**/*.flac", "**/*.json"],
+    },
+    install_requires=[
+        "numpy>=1.21",
+        "onnxruntime>=1.17",
+        "soundfile>=0.12",
+        "python-osc>=1.8",
+        "pyaudio>=0.2.13",
+        "tqdm>=4.60",
+    ],
+    extras_require={
+        "gpu": ["pycuda>=2022.2", "tensorrt>=8.6"],
+        "jetson": ["pycuda>=2022.2"],
+        "head": HEAD,
+        "metrics": METRICS,
+        "calibrate": CALIBRATE,
+        "train": TRAIN,
+        "label": LABEL,
+        "voices": VOICES,
+        "test": [
+            *TRAIN,
+            *HEAD,
+            *METRICS,
+            # A later torch would bring gigabytes of CUDA into a test run.
+            "torch==2.13.0; python_version >= '3.10'",
+            "pytest>=7.4",
+            "hypothesis>=6.90",
+            "librosa>=0.10",
+            "ruff>=0.5",
+            "mypy>=1.8",
+        ],
+    },
+    entry_points={"console_scripts": ["au-edge = edge.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "License :: OSI Approved :: MIT License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Multimedia :: Sound/Audio :: Analysis",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
