@@ -87,10 +87,6 @@ class Framer:
         """Return the absolute index one past the last sample of a frame, as the axis says."""
         return self.axis.end_of(frame_index)
 
-    def end_of(self, frame_index: int) -> int:
-        """Return the absolute index one past the last sample of a frame."""
-        return self.axis.end_of(frame_index)
-
     def push(self, samples: Float32Array, start_index: int) -> None:
         """Take in sound; it is copied.
 
