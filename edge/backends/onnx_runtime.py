@@ -1,0 +1,173 @@
+"""The network on the CPU by ONNX Runtime: one thread, buffers bound once, state by ping-pong.
+
+Two bindings share the feature and result buffers; one reads state A and writes state B, the other the reverse. A frame
+is then one call, without copies and without arrays made. One thread, because two cost five times the CPU and miss more
+deadlines (measured); denormals count as zero, since a state that decays in silence would slow every frame.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+
+from edge.backends.graph_interface import TensorFacts, check_interface
+from edge.errors import BackendError, ModelError
+from edge.frames import Float32Array
+from edge.manifest import Manifest
+
+_PROVIDER = "CPUExecutionProvider"
+_SETTINGS = {
+    "session.intra_op.allow_spinning": "0",
+    "session.inter_op.allow_spinning": "0",
+    "session.set_denormal_as_zero": "1",
+}
+_LOG_ERRORS_ONLY = 3  # ONNX Runtime's severity; what matters comes as an exception
+
+
+class OnnxRuntimeBackend:
+    """ONNX Runtime on the CPU: runs everywhere."""
+
+    name = "onnxruntime"
+
+    def probe(self, manifest: Manifest) -> str | None:
+        """Return None where onnxruntime is installed, else what to do."""
+        if importlib.util.find_spec("onnxruntime") is None:
+            return "onnxruntime is not installed: pip install onnxruntime"
+        return None
+
+    def open(self, manifest: Manifest) -> OnnxRuntimeSession:
+        """Load the network.
+
+        Raises:
+            ModelError: The file is missing, damaged, not ONNX, or disagrees with the manifest.
+            BackendError: onnxruntime is missing or cannot be loaded.
+        """
+        content = manifest.verify_graph()
+        try:
+            import onnxruntime
+        except ImportError as err:
+            raise BackendError(
+                "backend onnxruntime", f"the package cannot be loaded: {err}", "pip install onnxruntime"
+            ) from err
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = _LOG_ERRORS_ONLY
+        for key, value in _SETTINGS.items():
+            options.add_session_config_entry(key, value)
+        asked = f"network {manifest.graph_path}"
+        try:
+            session = onnxruntime.InferenceSession(content, options, providers=[_PROVIDER])
+        except Exception as err:  # its errors have no common base below Exception
+            raise ModelError(
+                asked,
+                f"ONNX Runtime {onnxruntime.__version__} cannot load it: {_first_line(err)}",
+                "Export it again, or update onnxruntime where the file is newer than the library",
+            ) from err
+        feature_shape = check_interface(
+            manifest,
+            asked,
+            [_facts(node) for node in session.get_inputs()],
+            [_facts(node) for node in session.get_outputs()],
+        )
+        return OnnxRuntimeSession(session, manifest, feature_shape)
+
+
+class OnnxRuntimeSession:
+    """The network with its state; made by `OnnxRuntimeBackend.open`.
+
+    Args:
+        session: The library's session.
+        manifest: Names and shapes, already checked.
+        feature_shape: Shape of the feature input.
+    """
+
+    def __init__(self, session: Any, manifest: Manifest, feature_shape: tuple[int, ...]) -> None:
+        self._session: Any = session
+        self._asked = f"network {manifest.graph_path.name} on ONNX Runtime"
+        self._features = np.zeros(feature_shape, np.float32)
+        self._activations = np.zeros((1, manifest.n_channels), np.float32)
+        self._head = np.zeros((1, 3), np.float32)
+        self._activations_row: Float32Array = self._activations[0]
+        self._head_row: Float32Array = self._head[0]
+        self._states = [[np.zeros(state.shape, np.float32) for state in manifest.state] for _ in range(2)]
+        self._bindings = [self._bind(manifest, *self._states), self._bind(manifest, *reversed(self._states))]
+        self._turn = 0
+
+    @property
+    def features(self) -> Float32Array:
+        """Return the input buffer."""
+        return self._features
+
+    @property
+    def activations(self) -> Float32Array:
+        """Return the output buffer [n_channels]."""
+        return self._activations_row
+
+    @property
+    def head_deg(self) -> Float32Array:
+        """Return the output buffer [3]."""
+        return self._head_row
+
+    def step(self) -> None:
+        """Run one frame.
+
+        Raises:
+            BackendError: The library failed, or the session is closed.
+        """
+        if self._session is None:
+            raise BackendError(self._asked, "the session is closed", "Open the backend again")
+        try:
+            self._session.run_with_iobinding(self._bindings[self._turn])
+        except Exception as err:  # its errors have no common base below Exception
+            raise BackendError(self._asked, _first_line(err), "Restart; if it comes again, report it") from err
+        self._turn = 1 - self._turn
+
+    def reset(self) -> None:
+        """Begin a stream anew: the state is zero."""
+        for side in self._states:
+            for state in side:
+                state.fill(0)
+        self._turn = 0
+
+    def warm_up(self, n_frames: int) -> None:
+        """Run frames of zeros and reset."""
+        self._features.fill(0)
+        for _ in range(n_frames):
+            self.step()
+        self.reset()
+
+    def close(self) -> None:
+        """Let the library go; may be called twice."""
+        self._bindings = []
+        self._session = None
+
+    def _bind(self, manifest: Manifest, before: list[Float32Array], after: list[Float32Array]) -> Any:
+        """Bind every input and output to its buffer."""
+        binding = self._session.io_binding()
+        inputs = {manifest.input: self._features}
+        outputs = {manifest.activations: self._activations, manifest.head: self._head}
+        for state, array_before, array_after in zip(manifest.state, before, after, strict=True):
+            inputs[state.input] = array_before
+            outputs[state.output] = array_after
+        for name, array in inputs.items():
+            binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        for name, array in outputs.items():
+            binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        return binding
+
+
+def _facts(node: Any) -> TensorFacts:
+    """Return what ONNX Runtime says of an input or output."""
+    shape = tuple(d if isinstance(d, int) else None for d in node.shape)
+    dtype = str(node.type).removeprefix("tensor(").removesuffix(")")
+    return TensorFacts(str(node.name), shape, "float32" if dtype == "float" else dtype)
+
+
+def _first_line(err: Exception) -> str:
+    """Return the part of a library's message that a person can use."""
+    return str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
