@@ -1,0 +1,214 @@
+"""Write a trained network as ONNX, one frame a call, with the manifest that the runtime reads.
+
+    python -m engine_build export runs/stream --out models/stream.json
+
+The graph takes the features and every state tensor and gives activations, head and every new state; batch norms are
+folded into the convolutions, shapes are static. It is checked: by onnx's checker, and by running random features
+through torch and ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.errors import InputError, ModelError
+from edge.manifest import FORMAT, load_manifest
+from engine_build.train_config import TrainConfig, load_config
+
+OPSET = 17  # the newest that TensorRT 8.6 reads; LayerNormalization is the only newcomer that we could want
+TOLERANCE = 1e-4  # of activations between torch and ONNX Runtime, both float32
+N_CHECK_FRAMES = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("run_folder", type=Path, help="folder of a training run (config.json, best.pt)")
+    parser.add_argument("--out", type=Path, required=True, help="manifest to write; NAME.float32.onnx goes beside it")
+    parser.add_argument("--name", help="name in the manifest (default: the file's)")
+    parser.add_argument("--version", default="1", help="version of the weights")
+    parser.add_argument("--licence", default="unspecified", help="licence of the weights")
+    parser.add_argument("--checkpoint", default="best.pt", help="which weights (default: best.pt)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export as the command line says."""
+    config, network = load_trained(args.run_folder, args.checkpoint)
+    name = args.name or args.out.stem
+    facts = {"name": name, "version": args.version, "licence": args.licence}
+    worst = export_network(network, config, args.out, facts)
+    print(f"{args.out}: torch and ONNX Runtime differ by at most {worst:.1e}", file=sys.stderr)
+    return 0
+
+
+def load_trained(folder: Path, checkpoint: str = "best.pt") -> tuple[TrainConfig, Any]:
+    """Return the configuration and the network of a run, ready to predict.
+
+    Raises:
+        InputError: There is no such run, or it has no such checkpoint.
+    """
+    import torch
+
+    from engine_build.train import build_network
+
+    config = load_config(folder / "config.json")
+    try:
+        state = torch.load(folder / checkpoint, weights_only=True)
+    except (OSError, RuntimeError) as err:
+        raise InputError(f"weights {folder / checkpoint}", f"cannot be read ({err})", "Train first") from err
+    network = build_network(config)
+    network.load_state_dict(state["network"])
+    network.eval()
+    return config, network
+
+
+def export_network(network: Any, config: TrainConfig, manifest_path: Path, facts: Mapping[str, Any]) -> float:
+    """Write graph and manifest.
+
+    Args:
+        network: A trained network.
+        config: Its configuration.
+        manifest_path: The JSON file; the graph becomes `<stem>.float32.onnx` beside it.
+        facts: `name`, `version`, `licence`, and optional keys of the manifest.
+
+    Returns:
+        Largest difference between torch and ONNX Runtime over a stretch of frames.
+
+    Raises:
+        ModelError: The written graph does not compute what the network computes.
+    """
+    import onnx
+    import torch
+
+    from engine_build.export_fold import fold_batch_norms
+
+    graph_path = manifest_path.with_name(f"{manifest_path.stem}.float32.onnx")
+    graph_path.parent.mkdir(parents=True, exist_ok=True)
+    folded = fold_batch_norms(copy.deepcopy(network).eval())
+    state = folded.initial_state(1)
+    frame = _one_frame(config)
+    step = _Step(folded, list(state))
+    names = list(state)
+    unfinished = graph_path.with_suffix(".tmp")
+    with torch.no_grad():
+        torch.onnx.export(
+            step.module,
+            (frame, *state.values()),
+            str(unfinished),
+            input_names=["features", *(f"{name}_in" for name in names)],
+            output_names=["activations", "head", *(f"{name}_out" for name in names)],
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    graph = onnx.load(str(unfinished))
+    onnx.checker.check_model(graph, full_check=True)
+    worst = _compare(network, unfinished, config)
+    if not worst <= TOLERANCE:
+        raise ModelError(f"export to {graph_path}", f"it differs from torch by {worst:.1e}", "Report this as a bug")
+    os.replace(unfinished, graph_path)
+    states = [
+        {"input": f"{name}_in", "output": f"{name}_out", "shape": list(value.shape)} for name, value in state.items()
+    ]
+    write_manifest(manifest_path, graph_path, config, states, "float32", facts)
+    return worst
+
+
+class _Step:
+    """Wrap a network so that one call is one frame with flat inputs and outputs."""
+
+    def __init__(self, network: Any, names: list[str]) -> None:
+        import torch
+
+        class Step(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.network = network
+
+            def forward(self, features: Any, *state: Any) -> tuple[Any, ...]:
+                out = self.network(features[None], dict(zip(names, state, strict=True)))
+                return (out.activations[:, 0], out.head_deg[:, 0], *(out.state[name] for name in names))
+
+        self.module = Step().eval()
+
+
+def _one_frame(config: TrainConfig) -> Any:
+    import torch
+
+    return torch.zeros(feature_shape(config))
+
+
+def feature_shape(config: TrainConfig) -> tuple[int, ...]:
+    """Return the shape of one frame's features, as the extractor and the graph have it."""
+    from engine_build.dataset import make_extractor
+
+    shape: tuple[int, ...] = make_extractor(config.feature_spec()).shape
+    return shape
+
+
+def _compare(network: Any, graph_path: Path, config: TrainConfig) -> float:
+    """Return the largest difference of activations between torch and ONNX Runtime over random frames with state."""
+    import onnxruntime
+    import torch
+
+    session = onnxruntime.InferenceSession(str(graph_path), providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    state = network.initial_state(1)
+    fed = {f"{name}_in": value.numpy() for name, value in state.items()}
+    worst = 0.0
+    for _ in range(N_CHECK_FRAMES):
+        features = rng.uniform(-1.2, 0.0, feature_shape(config)).astype(np.float32)
+        with torch.no_grad():
+            out = network(torch.from_numpy(features)[None], state)
+        state = out.state
+        results = session.run(None, {"features": features, **fed})
+        fed = {f"{name}_in": value for name, value in zip(state, results[2:], strict=True)}
+        worst = max(worst, float(np.abs(results[0] - out.activations[:, 0].numpy()).max()))
+    return worst
+
+
+def write_manifest(
+    path: Path,
+    graph_path: Path,
+    config: TrainConfig,
+    states: list[dict[str, Any]],
+    precision: str,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write the manifest of a graph and read it back with the runtime's own reader."""
+    raw = {
+        "format": FORMAT,
+        "graph": graph_path.name,
+        "sha256": hashlib.sha256(graph_path.read_bytes()).hexdigest(),
+        "precision": precision,
+        "sample_rate_hz": config.sample_rate_hz,
+        "frame_rate": list(config.frame_rate),
+        "features": dict(config.features),
+        "input": "features",
+        "state": states,
+        "activations": "activations",
+        "head": "head",
+        "channels": list(config.channels),
+        "masked_channels": [name for name in config.channels if name.startswith(tuple(config.masked_prefixes))],
+        "lookahead_ms": config.lookahead_ms,
+        "created": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        **facts,
+    }
+    write_json(path, raw)
+    load_manifest(path)
+
+
+def write_json(path: Path, raw: Mapping[str, Any]) -> None:
+    """Write JSON so that a reader sees the old file or the new one."""
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)

@@ -1,0 +1,133 @@
+"""What training minimises: the paper's loss on the activations, and what keeps a face alive and lips in place.
+
+Paper (Pham, Wang, Pavlovic, arXiv 1710.00920): squared error weighted by the inverse standard deviation of each
+channel, plus 0.1 times an L1 term on the activations. Added here: the same on frame-to-frame differences (a face that
+is right on average still trembles), lip geometry through the linear face, head rotation, phones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weight of each term.
+
+    Attributes:
+        activations: Squared error over standard deviation.
+        sparse: L1 of activations whose label is rest.
+        velocity: Squared error of differences between frames.
+        lips: Lip geometry of the predicted activations, in standard deviations of the label's.
+        geometry: Lip geometry predicted directly by the training-only head.
+        head: Head rotation, in units of its standard deviation.
+        phones: Cross-entropy of the training-only phone head.
+        generated: Factor on everything where the label came from a model.
+    """
+
+    activations: float = 1.0
+    sparse: float = 0.1
+    velocity: float = 2.0
+    lips: float = 0.3
+    geometry: float = 0.3
+    head: float = 0.05
+    phones: float = 0.1
+    generated: float = 0.5
+
+
+@dataclass(frozen=True)
+class LabelScale:
+    """Statistics of the real labels, and the face.
+
+    Attributes:
+        channel_std: [n_channels], at least 0.02.
+        geometry_mean: [3].
+        geometry_std: [3].
+        head_std_deg: [3].
+        face: [n_channels, 3] change of geometry per activation, or None.
+    """
+
+    channel_std: Tensor
+    geometry_mean: Tensor
+    geometry_std: Tensor
+    head_std_deg: Tensor
+    face: Tensor | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """Labels of one batch, on [batch, n_frames].
+
+    Attributes:
+        activations: [batch, n_frames, n_channels].
+        confidence: The same shape.
+        head_deg: [batch, n_frames, 3].
+        head_confidence: [batch, n_frames].
+        geometry: [batch, n_frames, 3]; NaN where unknown.
+        phones: [batch, n_frames]; -1 where unknown.
+        trust: [batch], 1 for real labels, `LossWeights.generated` for others.
+    """
+
+    activations: Tensor
+    confidence: Tensor
+    head_deg: Tensor
+    head_confidence: Tensor
+    geometry: Tensor
+    phones: Tensor
+    trust: Tensor
+
+
+def weighted_mean(value: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean of value under weight; 0 where all weights are 0."""
+    return (value * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def face_loss(
+    activations: Tensor,
+    head_deg: Tensor,
+    geometry: Tensor | None,
+    phones: Tensor | None,
+    target: Target,
+    scale: LabelScale,
+    weights: LossWeights,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss and its terms.
+
+    Args:
+        activations: [batch, n_frames, n_channels], predicted.
+        head_deg: [batch, n_frames, 3], predicted.
+        geometry: [batch, n_frames, 3] in standard deviations, predicted; None without that head.
+        phones: [batch, n_frames, n_phones] logits; None without that head.
+        target: The labels.
+        scale: Their statistics.
+        weights: Of the terms.
+    """
+    trust = target.trust[:, None, None]
+    confidence = target.confidence * trust
+    by_channel = confidence / scale.channel_std
+    error = activations - target.activations
+    terms = {"activations": weighted_mean(error.square() / scale.channel_std, confidence)}
+    at_rest = confidence * (target.activations < 0.02)
+    terms["sparse"] = (activations * at_rest).sum() / confidence.sum().clamp(min=1e-6)
+    steps = error[:, 1:] - error[:, :-1]
+    terms["velocity"] = (steps.square() * by_channel[:, 1:]).sum() / confidence[:, 1:].sum().clamp(min=1e-6)
+    known = ~torch.isnan(target.geometry) * trust
+    if scale.face is not None:
+        moved = (error * (target.confidence > 0)) @ scale.face / scale.geometry_std
+        terms["lips"] = weighted_mean(moved.square(), trust.expand_as(moved))
+    if geometry is not None:
+        wanted = torch.nan_to_num((target.geometry - scale.geometry_mean) / scale.geometry_std)
+        terms["geometry"] = weighted_mean((geometry - wanted).square(), known)
+    turned = ((head_deg - target.head_deg) / scale.head_std_deg).square()
+    terms["head"] = weighted_mean(turned, (target.head_confidence[..., None] * trust).expand_as(turned))
+    if phones is not None:
+        cross = functional.cross_entropy(
+            phones.flatten(0, 1).float(), target.phones.flatten().clamp(min=0), reduction="none"
+        )
+        terms["phones"] = weighted_mean(cross, (target.phones >= 0).flatten().float())
+    total = sum((getattr(weights, name) * term for name, term in terms.items()), start=torch.zeros(()))
+    return total, terms
