@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from edge.contracts import FeatureExtractor, Framer, FrameStage, InferenceSession, Resampler
-from edge.frames import AudioChunk, AUFrame
+from edge.frames import AudioChunk, AUFrame, State
 from edge.manifest import Manifest
 from edge.metrics import Metrics
 
@@ -101,6 +101,7 @@ class Pipeline:
         frame = self._frame
         frame.activations[:] = self._session.activations
         frame.head_deg[:] = self._session.head_deg
+        frame.state = State.LIVE
         frame.index = index
         frame.end_sample_index = self._framer.end_of(index)
         behind_s = (self._framer.end_index - frame.end_sample_index) / self.manifest.sample_rate_hz

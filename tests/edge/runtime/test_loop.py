@@ -1,0 +1,154 @@
+"""The frame loop: sound is the clock; lost sound, late sound, no sound, the end."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+from edge.frames import State
+from edge.metrics import Metrics
+from edge.runtime.loop import STOP_FRAMES, FrameLoop
+from edge.runtime.source_keeper import SourceKeeper
+from edge.settings import LossSettings
+from tests.edge.runtime.doubles import Collector, CountingSession, ManualClock, ScriptedSource, manifest, pipeline
+
+PERIOD_S = 1 / 30
+
+
+def run(script: list[tuple], *, is_live: bool = True, open_failures: int = 0, stop_after_s: float = 1e9):
+    clock = ManualClock()
+    source = ScriptedSource(clock, script, open_failures)
+    keeper = SourceKeeper(source, clock)
+    keeper.open()
+    metrics = Metrics()
+    session = CountingSession()
+    output = Collector()
+    stop = threading.Event()
+    ends_s = clock.now_s + stop_after_s
+
+    def on_sleep() -> None:
+        if clock.now_s >= ends_s:
+            stop.set()
+
+    clock.on_sleep = on_sleep
+    loop = FrameLoop(keeper, pipeline(session, metrics), [], [output], LossSettings(), clock, metrics, is_live=is_live)
+    loop.run(stop)
+    return output.frames, metrics, session, source
+
+
+def test_a_frame_leaves_with_its_last_sample() -> None:
+    frames, _, _, _ = run([("sound", 735)] * 20 + [("end", 0)])
+    live = [f for f in frames if f.state is not State.STOPPING]
+    assert [f.index for f in live] == list(range(10))
+    assert [f.end_sample_index for f in live] == [1470 * (i + 1) for i in range(10)]
+    np.testing.assert_allclose([f.capture_time_s for f in live], 1000 + PERIOD_S * np.arange(1, 11), atol=1e-9)
+
+
+@pytest.mark.parametrize("chunk", [1, 64, 128, 1000, 1470, 1471, 44100])
+def test_frames_do_not_depend_on_how_sound_is_cut(chunk: int) -> None:
+    n = 44_100
+    script = [("sound", chunk)] * (n // chunk) + [("end", n % chunk)]
+    frames, _, _, _ = run(script, is_live=False)
+    values = np.array([f.activations for f in frames if f.state is not State.STOPPING])
+    reference, _, _, _ = run([("end", n)], is_live=False)
+    np.testing.assert_array_equal(values, [f.activations for f in reference if f.state is not State.STOPPING])
+    assert len(values) == 30
+
+
+def test_sequence_has_no_gaps_and_capture_times_never_go_back() -> None:
+    frames, _, _, _ = run([("sound", 441)] * 50 + [("wait",)] * 40 + [("sound", 441)] * 50 + [("end", 0)])
+    assert [f.sequence for f in frames] == list(range(len(frames)))
+    assert all(b.capture_time_s >= a.capture_time_s for a, b in itertools.pairwise(frames))
+
+
+def test_lost_sound_resets_the_network_and_leaves_frame_numbers_out() -> None:
+    frames, metrics, session, _ = run([("sound", 1470)] * 5 + [("gap", 14_700), ("sound", 1470), ("end", 1470)])
+    live = [f for f in frames if f.state is not State.STOPPING]
+    assert [f.index for f in live] == [0, 1, 2, 3, 4, 15, 16]
+    assert session.n_resets == 1
+    assert metrics.skipped_frames == 10
+    assert live[5].activations[0] == pytest.approx(0.001)
+
+
+def test_late_frames_are_counted_and_never_sent() -> None:
+    frames, metrics, _, _ = run([("sound", 1470), ("lag", 0.5), ("sound", 1470), ("lag", 0.0), ("end", 1470)])
+    assert [f.index for f in frames if f.state is not State.STOPPING] == [0, 2]
+    assert metrics.late_frames == 1
+
+
+def test_a_file_is_never_late() -> None:
+    _, metrics, _, _ = run([("lag", 5.0), ("sound", 14_700), ("end", 0)], is_live=False)
+    assert metrics.late_frames == 0
+
+
+def test_without_sound_the_face_is_held_then_eased_then_neutral_at_the_frame_rate() -> None:
+    frames, _, _, _ = run([("sound", 1470)] * 5, stop_after_s=2.0)
+    without = [f for f in frames if f.state in (State.HELD, State.NEUTRAL)]
+    held = [f for f in without if f.state is State.HELD]
+    assert held[0].activations[1] == pytest.approx(frames[4].activations[1])
+    sizes = [f.activations.max() for f in without]
+    assert all(b <= a for a, b in itertools.pairwise(sizes))
+    assert without[-1].state is State.NEUTRAL
+    assert without[-1].activations.max() == 0
+    steps = np.diff([f.capture_time_s for f in without])
+    assert np.median(steps) == pytest.approx(PERIOD_S, rel=0.05)
+    loss = LossSettings()
+    neutral_from_s = next(f.capture_time_s for f in without if f.state is State.NEUTRAL) - frames[4].capture_time_s
+    assert neutral_from_s == pytest.approx((loss.hold_ms + loss.ease_ms) / 1000, abs=2 * PERIOD_S)
+
+
+def test_a_lost_device_is_opened_again_while_frames_go_on() -> None:
+    script = [("sound", 1470)] * 3 + [("lost",)] + [("sound", 1470)] * 10 + [("end", 0)]
+    frames, metrics, _, source = run(script, open_failures=2)
+    assert metrics.source_losses == 1
+    assert source.n_opened == 4  # the first, two that fail, one that works
+    states = [f.state for f in frames]
+    assert State.HELD in states
+    # After the return, live again.
+    assert [f.index for f in frames if f.state not in (State.HELD, State.STOPPING)][-1] == 12
+
+
+def test_stopping_sends_neutral_frames_last() -> None:
+    frames, _, _, _ = run([("sound", 1470)] * 30, stop_after_s=0.5)
+    last = frames[-STOP_FRAMES:]
+    assert [f.state for f in last] == [State.STOPPING] * STOP_FRAMES
+    assert last[-1].activations.max() == 0
+    assert last[-2].activations.max() == 0  # the neutral face is sent twice: one datagram may be lost
+    assert last[0].activations.max() > 0  # and it is eased to, not thrown
+
+
+def test_a_change_is_made_between_frames_and_loses_none() -> None:
+    clock = ManualClock()
+    source = ScriptedSource(clock, [("sound", 1470)] * 10 + [("end", 0)])
+    keeper = SourceKeeper(source, clock)
+    keeper.open()
+    metrics = Metrics()
+    first, second = Collector(), Collector()
+    loop = FrameLoop(keeper, pipeline(CountingSession(), metrics), [], [first], LossSettings(), clock, metrics)
+    replaced: list[object] = []
+
+    def on_sleep() -> None:
+        if len(first.frames) == 5 and not replaced:
+            loop.request(lambda that: replaced.extend(that.replace([], [], [second])))
+
+    clock.on_sleep = on_sleep
+    loop.run(threading.Event())
+    assert replaced == [first]
+    indices = [f.index for f in first.frames + second.frames if f.state is not State.STOPPING]
+    assert indices == list(range(10))
+
+
+def test_look_ahead_dates_the_face_back() -> None:
+    clock = ManualClock()
+    source = ScriptedSource(clock, [("end", 14_700)])
+    keeper = SourceKeeper(source, clock)
+    keeper.open()
+    metrics = Metrics()
+    output = Collector()
+    made = pipeline(CountingSession(), metrics, lookahead_ms=100.0)
+    FrameLoop(keeper, made, [], [output], LossSettings(), clock, metrics).run(threading.Event())
+    assert manifest(100.0).lookahead_samples == 4410
+    assert output.frames[9 - metrics.late_frames].capture_time_s == pytest.approx(1000 + 1 / 3 - 0.1)
