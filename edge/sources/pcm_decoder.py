@@ -1,0 +1,153 @@
+"""From a stream's bytes to samples: raw PCM as declared, or as a WAV header at its beginning says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import InputError
+from edge.sources.wav_header import MAX_HEADER_BYTES, NotWavError, WavHeader, parse_wav_header
+
+AUTO = "auto"
+SAMPLE_BYTES = {"s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4}
+FULL_SCALE = {"s16le": 2.0**15, "s24le": 2.0**23, "s32le": 2.0**31, "f32le": 1.0}
+MAX_CHANNELS = 64
+MIN_RATE_HZ = 1_000
+MAX_RATE_HZ = 768_000
+
+
+@dataclass(frozen=True)
+class PcmLayout:
+    """How samples lie in a stream.
+
+    Attributes:
+        sample_format: "s16le", "s24le", "s32le" or "f32le".
+        n_channels: Interleaved channels.
+    """
+
+    sample_format: str
+    n_channels: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Return the bytes of one sample of every channel."""
+        return SAMPLE_BYTES[self.sample_format] * self.n_channels
+
+
+class PcmDecoder:
+    """Holds the bytes of one stream until they are taken as whole samples.
+
+    Args:
+        sample_format: "auto" (a WAV header is looked for, else 16 bit), or a format that is taken without a look.
+        rate_hz: Declared rate; a WAV header must agree with it once `is_rate_fixed`, and sets it before.
+        n_channels: Declared channels; a WAV header overrules them.
+    """
+
+    def __init__(self, sample_format: str, rate_hz: int, n_channels: int) -> None:
+        self._declared = PcmLayout("s16le" if sample_format == AUTO else sample_format, n_channels)
+        self._looks_for_header = sample_format == AUTO
+        self.rate_hz = rate_hz
+        self.is_rate_fixed = False
+        self._bytes = bytearray()
+        self._n_left: int | None = None
+        self.layout: PcmLayout | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream and expect another."""
+        self._bytes.clear()
+        self._n_left = None
+        self.layout = None if self._looks_for_header else self._declared
+
+    @property
+    def n_wanted_bytes(self) -> int:
+        """Return how many bytes the header may still need; 0 once the layout is known."""
+        return 0 if self.layout else MAX_HEADER_BYTES
+
+    @property
+    def n_frames(self) -> int:
+        """Return how many whole samples (of every channel) can be taken."""
+        if self.layout is None:
+            return 0
+        return len(self._bytes) // self.layout.frame_bytes
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream.
+
+        Args:
+            data: As they came.
+
+        Raises:
+            InputError: A WAV header says something that cannot be used.
+        """
+        self._bytes += data
+        if self.layout is None:
+            self._look_for_header(is_ended=False)
+        if self._n_left is not None:
+            del self._bytes[self._n_left :]  # what follows the announced samples (a LIST chunk) is not sound
+
+    def finish(self) -> None:
+        """Take the end of the stream: what looked like the beginning of a header is sound."""
+        if self.layout is None:
+            self._look_for_header(is_ended=True)
+
+    def take(self, n_frames: int) -> NDArray[np.generic]:
+        """Return samples and forget them.
+
+        Args:
+            n_frames: At most `n_frames`.
+
+        Returns:
+            [n_frames, n_channels], of the layout's type (24 bit as int32); the caller owns it.
+        """
+        layout = self.layout or self._declared
+        n_bytes = n_frames * layout.frame_bytes
+        raw = bytes(self._bytes[:n_bytes])
+        del self._bytes[:n_bytes]
+        if self._n_left is not None:
+            self._n_left -= n_bytes
+        if layout.sample_format == "s24le":
+            wide = np.zeros((n_frames * layout.n_channels, 4), np.uint8)
+            wide[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
+            samples: NDArray[np.generic] = wide.view("<i4")[:, 0] >> 8
+        else:
+            samples = np.frombuffer(raw, {"s16le": "<i2", "s32le": "<i4", "f32le": "<f4"}[layout.sample_format])
+        return samples.reshape(n_frames, layout.n_channels)
+
+    def _look_for_header(self, is_ended: bool) -> None:
+        try:
+            header = parse_wav_header(bytes(self._bytes)) if self._bytes else None
+        except NotWavError as err:
+            if self._bytes[:4] == b"RIFF" and self._bytes[8:12] == b"WAVE":
+                raise _unusable(str(err)) from err
+            self.layout = self._declared
+            return
+        if header is not None:
+            self.layout = self._accept(header)
+            self._n_left = header.n_data_bytes
+            del self._bytes[: header.data_offset]
+        elif is_ended:
+            self.layout = self._declared
+        elif len(self._bytes) >= MAX_HEADER_BYTES:
+            raise _unusable(f"no samples within its first {MAX_HEADER_BYTES} bytes")
+
+    def _accept(self, header: WavHeader) -> PcmLayout:
+        if not header.sample_format:
+            raise _unusable("its samples are not 16, 24 or 32 bit PCM or 32 bit float")
+        if not 1 <= header.n_channels <= MAX_CHANNELS:
+            raise _unusable(f"it has {header.n_channels} channels")
+        if not self.is_rate_fixed and MIN_RATE_HZ <= header.rate_hz <= MAX_RATE_HZ:
+            self.rate_hz = header.rate_hz
+        if header.rate_hz != self.rate_hz:
+            raise InputError(
+                f"a stream of {self.rate_hz} Hz",
+                f"its WAV header says {header.rate_hz} Hz",
+                f"Set audio.stream_rate_hz = {header.rate_hz}, or let the writer convert",
+            )
+        return PcmLayout(header.sample_format, header.n_channels)
+
+
+def _unusable(found: str) -> InputError:
+    return InputError("a WAV stream", found, "Write 16 bit PCM, or raw samples with audio.format set")
