@@ -32,7 +32,7 @@ class AudioSettings:
     """Where sound comes from."""
 
     source: str = _key(
-        "auto", "kind of source",
+        "microphone", "kind of source; auto = a microphone where there is one, else the shipped recording",
         choices=("auto", "microphone", "file", "silence", "tone", "noise", "stdin", "tcp", "unix"),
     )  # fmt: skip
     device: str = _key("", "microphone: exact name, unique part of it, or ALSA card id")
@@ -123,7 +123,7 @@ class LossSettings:
 class RealtimeSettings:
     """How the machine treats the engine thread."""
 
-    fifo_priority: int = _key(20, "SCHED_FIFO priority of the engine thread where limits allow; 0 = off", 0, 99)
+    fifo_priority: int = _key(15, "SCHED_FIFO priority of the engine thread where limits allow; 0 = off", 0, 99)
     freeze_heap: bool = _key(True, "keep the garbage collector away from what was made at start")
 
 
