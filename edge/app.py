@@ -141,7 +141,7 @@ def choose_backend(settings: Settings, manifest: Manifest) -> BackendChoice:
         BackendError: None is usable, or the configured one is not: an explicit choice never falls back.
     """
     wanted = settings.model.backend
-    refusals = []
+    refusals: list[str] = []
     for name in BACKENDS if wanted == "auto" else (wanted,):
         backend = make_backend(name, settings)
         why_not = backend.probe(manifest)
@@ -290,12 +290,12 @@ def make_source(settings: Settings, manifest: Manifest, clock: Clock) -> AudioSo
             clock=clock,
         )
     else:
-        from edge.sources.pcm_stream import PcmStream
+        from edge.sources.pcm_stream import PcmStreamSource
 
-        source = PcmStream(
+        source = PcmStreamSource(
             kind,
             address=audio.address,
-            format=audio.format,
+            sample_format=audio.format,
             rate_hz=audio.stream_rate_hz,
             channels=audio.stream_channels,
             channel=audio.channel,

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.app import (
     check_channels,
@@ -37,37 +37,13 @@ from edge.runtime.source_keeper import SourceKeeper
 from edge.service import ServiceNotifier
 from edge.settings import Settings
 
-VIEW_PERIOD_S = 1 / 15  # quick enough for a mouth in a terminal, slow enough for a serial console
+if TYPE_CHECKING:
+    from edge.watch.live_view import LiveView
+
+WATCH_PERIOD_S = 0.05  # of the main thread: a signal wakes it at once, all else can wait this long
 STATUS_PERIOD_S = 1.0
 _FIXED_SECTIONS = ("audio", "model", "realtime", "metrics", "head")  # what SIGHUP cannot change in a running program
 _log = logging.getLogger("au-edge")
-
-
-class FrameMailbox:
-    """The newest frame, for whoever looks now and then; the engine thread never waits for them."""
-
-    def __init__(self, n_channels: int) -> None:
-        self._lock = threading.Lock()
-        self._frame = AUFrame.neutral(n_channels)
-        self.n_put = 0
-
-    def put(self, frame: AUFrame) -> None:
-        """Keep a copy, unless somebody is reading right now."""
-        if self._lock.acquire(blocking=False):
-            self._frame.activations[:] = frame.activations
-            self._frame.head_deg[:] = frame.head_deg
-            self._frame.state = frame.state
-            self._frame.level_dbfs = frame.level_dbfs
-            self._frame.sequence = frame.sequence
-            self._frame.capture_unix_s = frame.capture_unix_s
-            self._frame.capture_time_s = frame.capture_time_s
-            self._lock.release()
-            self.n_put += 1
-
-    def copy(self) -> AUFrame:
-        """Return a copy of the newest frame."""
-        with self._lock:
-            return self._frame.copy()
 
 
 class LiveProgram:
@@ -94,6 +70,9 @@ class LiveProgram:
         self._outputs: list[FrameOutput] = []
         self._notifier = ServiceNotifier.from_environment()
         self._is_ready = False
+        self._next_status_s = 0.0
+        self._view: LiveView | None = None
+        self._facts: tuple[str, ...] = ()
 
     def run(self) -> int:
         """Run until a signal, the end of the input or the duration.
@@ -109,7 +88,6 @@ class LiveProgram:
         check_channels(self._settings, self._manifest)
         self._outputs = make_outputs(self._settings, self._manifest, self._clock)
         self._source = make_source(self._settings, self._manifest, self._clock)
-        self._mailbox = FrameMailbox(self._manifest.n_channels)
         previous = {number: signal.signal(number, self._on_signal) for number in self._signals()}
         engine = threading.Thread(target=self._run_engine, name="au-edge-engine")
         try:
@@ -141,11 +119,10 @@ class LiveProgram:
     def _watch(self, engine: threading.Thread) -> None:
         """Wait, draw, log and reload until the engine ends."""
         ends_s = None
-        view = None
         log_period_s = self._settings.metrics.log_period_s
         next_log_s = self._clock.monotonic_s() + log_period_s
         while engine.is_alive():
-            self._wake.wait(VIEW_PERIOD_S if view is not None else 0.05)
+            self._wake.wait(WATCH_PERIOD_S)
             self._wake.clear()
             now_s = self._clock.monotonic_s()
             if not self._started.is_set():
@@ -153,24 +130,36 @@ class LiveProgram:
             if ends_s is None:
                 ends_s = now_s + self._duration_s if self._duration_s is not None else float("inf")
                 if self._has_view:
-                    view = self._make_view()
+                    self._open_view()
             if now_s >= ends_s:
                 self._stop.set()
             if self._reload_asked:
                 self._reload_asked = False
                 self._reload()
-            if view is not None:
-                view.draw(self._mailbox.copy(), self._metrics)
+            if self._view is not None:
+                self._facts = self._short_facts()
             elif log_period_s > 0 and now_s >= next_log_s:
                 next_log_s = now_s + log_period_s
                 _log.info("%s", json.dumps(self._counters()))
-        if view is not None:
-            view.close()
+        if self._view is not None:
+            self._view.close()
 
-    def _make_view(self) -> Any:
+    def _open_view(self) -> None:
         from edge.watch.live_view import LiveView
 
-        return LiveView(self._manifest, sys.stdout, [output.description for output in self._outputs])
+        addresses = ", ".join(output.description for output in self._outputs)
+        view = LiveView(self._manifest.channels, f"{self._source.description} -> {addresses}", sys.stdout)
+        view.open()
+        self._view = view
+
+    def _short_facts(self) -> tuple[str, ...]:
+        """Return what is worth a glance: latency, and losses where there are any."""
+        latency = self._metrics.stages["sound_to_sent"]
+        facts = [f"sound to sent p99 {latency.quantile_s(0.99) * 1000:.1f} ms"]
+        lost = self._source.counters().get("lost_samples", 0)
+        if self._metrics.late_frames or lost:
+            facts.append(f"late {self._metrics.late_frames}, lost {lost} samples")
+        return tuple(facts)
 
     def _counters(self) -> dict[str, Any]:
         self._metrics.source_counters = self._source.counters()
@@ -268,11 +257,11 @@ class LiveProgram:
 
     def _on_frame(self, frame: AUFrame) -> None:
         """Publish a frame that was sent, and feed the watchdog: only a loop that turns does."""
-        self._mailbox.put(frame)
+        if self._view is not None:
+            self._view.show(frame, self._facts)
         if self._notifier.is_active:
             if not self._is_ready and frame.state.name in ("LIVE", "SILENCE"):
                 self._is_ready = True
-                self._next_status_s = 0.0
                 self._notifier.ready()
             self._notifier.watchdog()
             now_s = time.monotonic()

@@ -67,8 +67,9 @@ class FrameTable:
 def atomic_file(path: Path, mode: str) -> Iterator[IO[Any]]:
     """Open a file beside the target that takes its place when it is complete; a full disk leaves the old one."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    is_text = "b" not in mode
     try:
-        with os.fdopen(descriptor, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": ""})) as file:
+        with open(descriptor, mode, encoding="utf-8" if is_text else None, newline="" if is_text else None) as file:
             yield file
         umask = os.umask(0)
         os.umask(umask)

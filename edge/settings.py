@@ -47,7 +47,7 @@ class AudioSettings:
     level_dbfs: float = _key(-20.0, "tone and noise: level in dB of full scale", -120, 0)
     address: str = _key("127.0.0.1:8931", "tcp: host:port to listen at; unix: path of the socket")
     format: str = _key("auto", "stdin, tcp, unix: sample format, or auto for a WAV header",
-                       choices=("auto", "s16le", "s32le", "f32le"))  # fmt: skip
+                       choices=("auto", "s16le", "s24le", "s32le", "f32le"))  # fmt: skip
     stream_rate_hz: int = _key(44_100, "stdin, tcp, unix without a WAV header: rate in Hz", 8_000, 192_000)
     stream_channels: int = _key(1, "stdin, tcp, unix without a WAV header: channels", 1, 64)
 

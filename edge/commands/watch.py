@@ -18,6 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show frames until interrupted."""
-    from edge.watch.program import run_watch
+    from edge.watch.receive import run_watch
 
     return run_watch(arguments.host, arguments.port, duration_s=arguments.duration, stream=sys.stdout)
