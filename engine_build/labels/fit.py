@@ -20,13 +20,13 @@ from engine_build.labels.geometry import face_geometry, landmark_geometry
 from engine_build.labels.landmark_points import LIPS
 from engine_build.labels.observation import UNSEEN, Observation, observation_of
 from engine_build.labels.smoothing import fill_gaps, smooth
-from engine_build.labels.speaker import Speaker, displacements, learn_speaker
+from engine_build.labels.speaker import displacements, learn_speaker
 
 Float64 = NDArray[np.float64]
 
 N_SKIN_POINTS = 468  # MediaPipe's points above are the irises
 # Landmarks of one region err together: about this many of them carry one independent measurement.
-POINTS_PER_MEASUREMENT = 8.0
+POINTS_PER_MEASUREMENT = 4.0
 QUIET_SD = 0.01  # a channel that varies less than this did not act in the recordings
 
 
@@ -98,14 +98,14 @@ class Labels:
 
 def to_face_axes(points: Float64) -> Float64:
     """Turn picture axes (x right, y down, z away) into the face's (x to the subject's left, y up, z to the camera)."""
-    return points * np.array([1.0, -1.0, -1.0])
+    return np.asarray(points * np.array([1.0, -1.0, -1.0]))
 
 
 def fit_clips(clips: Sequence[LandmarkClip], face: BlendshapeFace | None = None) -> Labels:
     """Fit all recordings of one speaker.
 
     Args:
-        clips: Recordings, all of one speaker and one frame rate; each with at least one frame in which a face was found.
+        clips: Recordings of one speaker at one frame rate, each with at least one frame in which a face was found.
         face: The blendshape face; None: the one that ships.
 
     Returns:
@@ -148,7 +148,7 @@ def fit_clips(clips: Sequence[LandmarkClip], face: BlendshapeFace | None = None)
 
 
 def channel_confidence(activations: Float64, displacement_mm: Float64, observation: Observation) -> NDArray[np.float32]:
-    """Say how far each channel is informed by the landmarks: variance of the channel over variance plus its uncertainty.
+    """Say how far the landmarks inform each channel: its variance over its variance plus its uncertainty.
 
     The uncertainty is that of the (unbounded) least-squares estimate, given the fit's own residual. A channel that no
     landmark shows, or that did not act in these recordings, gets 0.

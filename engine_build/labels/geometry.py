@@ -27,7 +27,8 @@ from engine_build.labels.landmark_points import (
 Float64 = NDArray[np.float64]
 
 GEOMETRY_NAMES = ("inner_lip_gap", "mouth_width", "nose_chin")
-_POINTS = (UPPER_INNER_LIP, LOWER_INNER_LIP, RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER, NOSE_TIP, CHIN_TIP)
+_PAIRS = ((UPPER_INNER_LIP, LOWER_INNER_LIP), (RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER), (NOSE_TIP, CHIN_TIP))
+_POINTS = tuple(point for pair in _PAIRS for point in pair)
 
 
 @dataclass(frozen=True)
@@ -86,5 +87,27 @@ def landmark_geometry(points: NDArray[np.floating], landmarks: NDArray[np.intege
     place = {int(point): row for row, point in enumerate(landmarks)}
     at = {point: np.asarray(points[:, place[point]], dtype=np.float64) for point in _POINTS}
     eyes = np.linalg.norm(points[:, place[LEFT_EYE_OUTER]] - points[:, place[RIGHT_EYE_OUTER]], axis=1)
-    pairs = ((UPPER_INNER_LIP, LOWER_INNER_LIP), (RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER), (NOSE_TIP, CHIN_TIP))
-    return np.stack([np.linalg.norm(at[a] - at[b], axis=1) for a, b in pairs], axis=1) / float(np.median(eyes))
+    return np.stack([np.linalg.norm(at[a] - at[b], axis=1) for a, b in _PAIRS], axis=1) / float(np.median(eyes))
+
+
+def picture_geometry(points: NDArray[np.floating], landmarks: NDArray[np.integer]) -> Float64:
+    """Measure landmarks in the plane of the picture, frame by frame, with the head as it is held.
+
+    The plainest measure: nodding shortens the chin in it, which `landmark_geometry` on aligned points does not show.
+
+    Args:
+        points: [n_frames, n_landmarks, 2 or 3] in pixels.
+        landmarks: [n_landmarks], MediaPipe's number of each.
+
+    Returns:
+        float64 [n_frames, 3]: inner-lip gap, mouth width, nose to chin, in the frame's own distance of the eye corners;
+        NaN where no face was found.
+    """
+    place = {int(point): row for row, point in enumerate(landmarks)}
+
+    def apart(first: int, second: int) -> Float64:
+        return np.asarray(np.linalg.norm(points[:, place[first], :2] - points[:, place[second], :2], axis=1))
+
+    eyes = apart(LEFT_EYE_OUTER, RIGHT_EYE_OUTER)
+    distances = np.stack([apart(first, second) for first, second in _PAIRS], axis=1)
+    return np.where(eyes[:, None] > 0, distances / np.maximum(eyes, 1e-9)[:, None], np.nan)

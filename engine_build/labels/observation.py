@@ -1,8 +1,8 @@
 """Say which landmarks inform the fit, how strongly, and how far each shape may be trusted to explain them.
 
-The fit compares displacements from the speaker's neutral face with those of the blendshape face, both in millimetres. Here
-they become one row of numbers per frame: every landmark's coordinates, weighted, and the three distances a viewer reads
-off a mouth (lip gap, mouth width, nose to chin), weighted so that the fit cannot trade them away.
+The fit compares displacements from the speaker's neutral face with those of the blendshape face, both in millimetres.
+Here they become one row of numbers per frame: every landmark's coordinates, weighted, and the three distances a viewer
+reads off a mouth (lip gap, mouth width, nose to chin), weighted so that the fit cannot trade them away.
 """
 
 from __future__ import annotations

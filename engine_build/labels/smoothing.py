@@ -1,7 +1,7 @@
 """Fill short gaps and smooth curves without shifting them in time.
 
-A Savitzky-Golay filter fits a parabola to a symmetric stretch around each frame (Savitzky and Golay, Analytical Chemistry
-36(8), 1964): its phase is zero, a peak of a /p/ stays where it was, and only what changes from frame to frame goes.
+A Savitzky-Golay filter fits a parabola to a symmetric stretch around each frame (Savitzky and Golay, Analytical
+Chemistry 36(8), 1964): its phase is zero, a closure of a /p/ stays where it was, and only frame-to-frame noise goes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Learn what one speaker's face is like at rest, and express every frame as displacement from it in millimetres.
 
-In: landmarks of all frames of one speaker. Out: displacements on a head of natural size, without head motion, in the axes
-of the blendshape face. The neutral face is the median of frames in which the lips are together and hardly move.
+In: landmarks of all frames of one speaker. Out: displacements on a head of natural size, without head motion, in the
+axes of the blendshape face. The neutral face is the median of frames in which the lips are together and hardly move.
 """
 
 from __future__ import annotations

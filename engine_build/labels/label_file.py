@@ -1,0 +1,89 @@
+"""Write and read label files: one `.npz` per corpus, frames of all recordings one after the other.
+
+Keys: version, clips [K], n_frames [K], fps, channels [52] (Apple's order), activations [N, 52] in [0, 1], confidence [52]
+in [0, 1] (0: masked), head_deg [N, 3] (pitch up, yaw to the speaker's left, roll to the right), geometry [N, 3] and
+geometry_face [N, 3] (inner-lip gap, mouth width, nose to chin, in eye distances; measured, and on the fitted face),
+valid [N], residual_mm [4] (face, lips; the same of the face at rest). NaN stands for what was not measured.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine_build.labels.channels import CHANNELS
+from engine_build.labels.fit import Labels
+from engine_build.labels.geometry import face_geometry
+
+LABEL_VERSION = 2
+
+
+def symmetrised(labels: Labels) -> Labels:
+    """Average left and right, and drop what moves the face to one side.
+
+    Speech is all but symmetric: what one speaker does on one side is habit, and noise. To first order lip gap, mouth
+    width and chin stay as they are, since the face's left and right shapes mirror each other.
+    """
+    activations, confidence = labels.activations.copy(), labels.confidence.copy()
+    for index, name in enumerate(CHANNELS):
+        twin = name[:-4] + "Right" if name.endswith("Left") else ""
+        if name in ("jawLeft", "mouthLeft"):
+            for side in (index, CHANNELS.index(twin)):
+                activations[:, side], confidence[side] = 0, 0
+        elif twin and "Look" not in name:
+            pair = [index, CHANNELS.index(twin)]
+            activations[:, pair] = activations[:, pair].mean(axis=1, keepdims=True)
+            confidence[pair] = confidence[pair].max()
+    return replace(
+        labels,
+        activations=activations,
+        confidence=confidence,
+        geometry_face=face_geometry(activations).astype(np.float32),
+    )
+
+
+def masked(labels: Labels, prefixes: tuple[str, ...]) -> Labels:
+    """Set the confidence of every channel whose name starts with one of the prefixes to 0."""
+    confidence = labels.confidence.copy()
+    confidence[[name.startswith(prefixes) for name in CHANNELS]] = 0
+    return replace(labels, confidence=confidence)
+
+
+def write_labels(path: Path, labels: Labels, more: Mapping[str, NDArray[np.generic]] | None = None) -> None:
+    """Write a label file; it appears complete or not at all.
+
+    Args:
+        path: Where to (`.npz`).
+        labels: What to write.
+        more: Further arrays under their keys.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.part.npz")
+    try:
+        np.savez_compressed(
+            part,
+            version=np.array(LABEL_VERSION),
+            clips=np.array(labels.clips),
+            n_frames=labels.n_frames,
+            fps=np.array(labels.fps),
+            channels=np.array(CHANNELS),
+            activations=labels.activations,
+            confidence=labels.confidence,
+            head_deg=labels.head_deg,
+            geometry=labels.geometry,
+            geometry_face=labels.geometry_face,
+            valid=labels.is_valid,
+            residual_mm=np.array(astuple(labels.residual)),
+            **(more or {}),
+        )
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
