@@ -72,6 +72,10 @@ class AudioSource(Protocol):
         """Return counts since the program started: at least `lost_samples` and `reopened`."""
         ...
 
+    def warnings(self) -> Sequence[str]:
+        """Return lines about the sound (silence, clipping, samples that are no numbers), each of them once."""
+        ...
+
     def close(self) -> None:
         """Release everything; may be called twice and from another thread."""
         ...

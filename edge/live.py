@@ -136,6 +136,8 @@ class LiveProgram:
             if self._reload_asked:
                 self._reload_asked = False
                 self._reload()
+            for line in self._source.warnings():
+                _log.warning("%s", line)
             if self._view is not None:
                 self._facts = self._short_facts()
             elif log_period_s > 0 and now_s >= next_log_s:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from edge.metrics import Metrics
 from edge.recording import WRITERS, FrameTable
 from edge.settings import Settings
 
+_log = logging.getLogger("au-edge")
 READ_TIMEOUT_S = 10.0  # a file answers at once; a mount that hangs longer is an error
 
 
@@ -146,6 +148,8 @@ def render_file(
         tail = AudioChunk(_silence((0.02 + manifest.lookahead_ms / 1000) * rate_hz), end_index, 0.0, True)
         pipeline.process(tail, keep)
         table.trim(end_index / rate_hz)
+        for line in source.warnings():
+            _log.warning("%s: %s", path, line)
         return table
     finally:
         source.close()

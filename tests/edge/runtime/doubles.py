@@ -80,6 +80,9 @@ class ScriptedSource:
     def counters(self) -> Mapping[str, int]:
         return {"lost_samples": 0, "reopened": self.n_opened - 1}
 
+    def warnings(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         self.n_closed += 1
 

@@ -1,0 +1,172 @@
+"""Bad input gets an error that says what was asked, what was found and what to do, and the exit status of its kind."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from edge.app import shipped_models
+from tests.system.programs import SPEECH, au_edge
+
+RATE_HZ = 44_100
+
+
+def _expect(done, status: int, *texts: str) -> None:
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in texts:
+        assert text in done.stderr, done.stderr
+
+
+def _wav(path: Path, samples: np.ndarray, rate: int = RATE_HZ, subtype: str = "PCM_16") -> Path:
+    soundfile.write(path, samples, rate, subtype=subtype)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("empty.wav", b""), ("text.wav", b"not sound at all\n" * 100), ("cut.flac", SPEECH.read_bytes()[:20])],
+)
+def test_files_that_are_no_sound(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    _expect(au_edge("render", str(path), "--out", str(tmp_path / "out.csv")), 65, name)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_truncated_wav_is_named(tmp_path: Path) -> None:
+    path = _wav(tmp_path / "cut.wav", np.zeros(RATE_HZ, np.float32))
+    path.write_bytes(path.read_bytes()[:20_000])
+    _expect(au_edge("render", str(path), "--out", str(tmp_path / "out.csv")), 65, "cut.wav")
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    _expect(au_edge("render", str(tmp_path / "none.wav"), "--out", str(tmp_path / "out.csv")), 65, "none.wav")
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "subtype"),
+    [
+        (8_000, 1, "PCM_16"), (192_000, 1, "PCM_24"), (44_100, 6, "PCM_16"), (48_000, 2, "FLOAT"),
+        (22_050, 1, "PCM_U8"), (16_000, 1, "PCM_32"), (44_100, 1, "DOUBLE"),
+    ],
+)  # fmt: skip
+def test_every_rate_width_and_channel_count_is_heard(tmp_path: Path, rate: int, channels: int, subtype: str) -> None:
+    import librosa
+
+    speech, own_rate = soundfile.read(SPEECH, frames=3 * RATE_HZ, dtype="float32")
+    sound = librosa.resample(speech, orig_sr=own_rate, target_sr=rate)
+    path = _wav(tmp_path / "in.wav", np.repeat(sound[:, None], channels, axis=1), rate, subtype)
+    out = tmp_path / "out.npz"
+    _expect(au_edge("render", str(path), "--out", str(out), "--quiet"), 0)
+    frames = np.load(out)
+    assert len(frames["time_s"]) == pytest.approx(len(sound) / rate * 30, abs=1)
+    assert frames["activations"][:, list(frames["channels"]).index("jawOpen")].std() > 0.02
+
+
+def test_nan_and_clipped_samples_are_survived_and_said(tmp_path: Path) -> None:
+    speech, rate = soundfile.read(SPEECH, frames=2 * RATE_HZ, dtype="float32")
+    speech = np.clip(speech * 20, -1, 1)
+    speech[1000:1100] = np.nan
+    path = _wav(tmp_path / "in.wav", speech, rate, "FLOAT")
+    out = tmp_path / "out.npz"
+    done = au_edge("render", str(path), "--out", str(out), "--quiet")
+    _expect(done, 0, "not numbers", "clipped")
+    assert np.isfinite(np.load(out)["activations"]).all()
+
+
+def test_many_inputs_one_of_them_bad_loses_nothing(tmp_path: Path) -> None:
+    speech, rate = soundfile.read(SPEECH, frames=RATE_HZ, dtype="float32")
+    good = [_wav(tmp_path / f"{name}.wav", speech, rate) for name in "ac"]
+    bad = tmp_path / "b.wav"
+    bad.write_bytes(b"RIFF")
+    out = tmp_path / "frames"
+    _expect(au_edge("render", str(good[0]), str(bad), str(good[1]), "--out", str(out)), 65, "b.wav", "1 of 3")
+    assert sorted(path.name for path in out.iterdir()) == ["a.csv", "c.csv"]
+
+
+def test_state_is_reset_between_inputs(tmp_path: Path) -> None:
+    speech, rate = soundfile.read(SPEECH, frames=2 * RATE_HZ, dtype="float32")
+    first, second = (_wav(tmp_path / f"{name}.wav", speech, rate) for name in ("a", "b"))
+    _expect(au_edge("render", str(first), str(second), "--out", str(tmp_path / "o"), "--quiet"), 0)
+    assert (tmp_path / "o" / "a.csv").read_bytes() == (tmp_path / "o" / "b.csv").read_bytes()
+
+
+def test_two_inputs_of_one_name_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        _wav(tmp_path / folder / "a.wav", np.zeros(RATE_HZ, np.float32))
+    out = tmp_path / "o"
+    done = au_edge("render", str(tmp_path / "x" / "a.wav"), str(tmp_path / "y" / "a.wav"), "--out", str(out))
+    _expect(done, 65, "a.csv")
+    assert not list(out.iterdir())
+
+
+def _copy_model(folder: Path) -> Path:
+    manifest = shipped_models()["stream"]
+    facts = json.loads(manifest.read_text())
+    (folder / facts["graph"]).write_bytes((manifest.parent / facts["graph"]).read_bytes())
+    copy = folder / "copy.json"
+    copy.write_text(json.dumps(facts))
+    return copy
+
+
+def _damage(folder: Path, how: str) -> Path:
+    import hashlib
+
+    copy = _copy_model(folder)
+    facts = json.loads(copy.read_text())
+    graph = folder / facts["graph"]
+    if how == "missing":
+        graph.unlink()
+    elif how == "truncated":
+        graph.write_bytes(graph.read_bytes()[:1000])
+    elif how == "foreign":
+        graph.write_bytes(b"this is no network" * 100)
+        facts["sha256"] = hashlib.sha256(graph.read_bytes()).hexdigest()
+    elif how == "names":
+        facts["input"] = "no_such_input"
+    elif how == "channels":
+        facts["channels"] = facts["channels"][:10]
+        facts["masked_channels"] = []
+    elif how == "unknown key":
+        facts["colour"] = "blue"
+    elif how == "features":
+        facts["features"]["kind"] = "cepstrum"
+    copy.write_text(json.dumps(facts))
+    return copy
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "foreign", "names", "channels", "unknown key", "features"])
+def test_a_damaged_model_is_a_configuration_error(tmp_path: Path, how: str) -> None:
+    done = au_edge("run", "--input", str(SPEECH), "--duration", "1", "--model", str(_damage(tmp_path, how)))
+    _expect(done, 78)
+    assert len(done.stderr.strip()) > 40
+
+
+def test_a_model_of_no_known_name_suggests_the_nearest() -> None:
+    _expect(au_edge("run", "--model", "steam"), 78, "stream")
+
+
+def test_all_mistakes_of_a_configuration_at_once() -> None:
+    done = au_edge("run", "-o", "audio.chanel=1", "-o", "silence.hold_ms=x", "-o", "outputs.osc.port=1")
+    _expect(done, 78, "3 mistakes", "'channel'", "hold_ms", "output.NAME")
+
+
+def test_gains_for_unknown_channels_are_refused() -> None:
+    _expect(au_edge("run", "--input", str(SPEECH), "-o", "gain.jawopen=2"), 78, "jawOpen")
+
+
+def test_an_unknown_microphone_is_refused_with_what_there_is() -> None:
+    _expect(au_edge("run", "--device", "No Such Microphone"), 78, "No Such Microphone")
+
+
+def test_a_port_in_use_is_said_by_watch() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        _expect(au_edge("watch", "--port", str(taken.getsockname()[1]), "--duration", "1"), 69, "in use")
