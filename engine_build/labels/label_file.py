@@ -1,8 +1,8 @@
 """Write and read label files: one `.npz` per corpus, frames of all recordings one after the other.
 
-Keys: version, clips [K], n_frames [K], fps, channels [52] (Apple's order), activations [N, 52] in [0, 1], confidence [52]
-in [0, 1] (0: masked), head_deg [N, 3] (pitch up, yaw to the speaker's left, roll to the right), geometry [N, 3] and
-geometry_face [N, 3] (inner-lip gap, mouth width, nose to chin, in eye distances; measured, and on the fitted face),
+Keys: version, clips [K], n_frames [K], fps, channels [52] (Apple's order), activations [N, 52] in [0, 1], confidence
+[52] in [0, 1] (0: masked), head_deg [N, 3] (pitch up, yaw to the speaker's left, roll to the right), geometry [N, 3]
+and geometry_face [N, 3] (inner-lip gap, mouth width, nose to chin, in eye distances; measured, and on the fitted face),
 valid [N], residual_mm [4] (face, lips; the same of the face at rest). NaN stands for what was not measured.
 """
 
@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,23 +68,23 @@ def write_labels(path: Path, labels: Labels, more: Mapping[str, NDArray[np.gener
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.part.npz")
+    arrays: dict[str, Any] = {
+        "version": np.array(LABEL_VERSION),
+        "clips": np.array(labels.clips),
+        "n_frames": labels.n_frames,
+        "fps": np.array(labels.fps),
+        "channels": np.array(CHANNELS),
+        "activations": labels.activations,
+        "confidence": labels.confidence,
+        "head_deg": labels.head_deg,
+        "geometry": labels.geometry,
+        "geometry_face": labels.geometry_face,
+        "valid": labels.is_valid,
+        "residual_mm": np.array(astuple(labels.residual)),
+        **(more or {}),
+    }
     try:
-        np.savez_compressed(
-            part,
-            version=np.array(LABEL_VERSION),
-            clips=np.array(labels.clips),
-            n_frames=labels.n_frames,
-            fps=np.array(labels.fps),
-            channels=np.array(CHANNELS),
-            activations=labels.activations,
-            confidence=labels.confidence,
-            head_deg=labels.head_deg,
-            geometry=labels.geometry,
-            geometry_face=labels.geometry_face,
-            valid=labels.is_valid,
-            residual_mm=np.array(astuple(labels.residual)),
-            **(more or {}),
-        )
+        np.savez_compressed(part, **arrays)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

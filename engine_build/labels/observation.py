@@ -52,8 +52,8 @@ POINT_WEIGHTS: tuple[tuple[tuple[int, ...], tuple[float, float, float]], ...] = 
 # (point, point, axis, weight): the difference along one axis counts by itself.
 DISTANCES: tuple[tuple[int, int, int, float], ...] = (
     (UPPER_INNER_LIP, LOWER_INNER_LIP, 1, 8.0),
-    (LEFT_MOUTH_CORNER, RIGHT_MOUTH_CORNER, 0, 4.0),
-    (NOSE_TIP, CHIN_TIP, 1, 2.0),
+    (LEFT_MOUTH_CORNER, RIGHT_MOUTH_CORNER, 0, 8.0),
+    (NOSE_TIP, CHIN_TIP, 1, 3.0),
 )
 
 RIDGE_MM2 = 30.0  # pull to zero, as mm^2 of weighted error at full activation: small against a mouth's 1e4 to 1e5

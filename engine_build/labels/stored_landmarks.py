@@ -1,8 +1,8 @@
 """Label a corpus whose landmarks were stored: `python -m engine_build.labels.stored_landmarks FOLDER --out FILE`.
 
-In: a folder with `landmarks.npz` (mediapipe_index [L]; delta_px16 [N, L, 3] int16: sixteenths of a pixel, the first frame
-of each clip absolute, the others as differences; clips, n_frames) and `labels.npz` (fps, face_found [N]). Out: a label
-file (see `label_file`) with the extra key geometry_picture [N, 3].
+In: a folder with `landmarks.npz` (mediapipe_index [L]; delta_px16 [N, L, 3] int16: sixteenths of a pixel, the first
+frame of each clip absolute, the others as differences; clips, n_frames) and `labels.npz` (fps, face_found [N]). Out: a
+label file (see `label_file`) with the extra key geometry_picture [N, 3].
 """
 
 from __future__ import annotations
