@@ -54,6 +54,7 @@ struct microphone {
     int64_t stalled_at;
     int64_t first_index;
     int64_t error_ppm;
+    snd_pcm_sframes_t last_position;
     snd_pcm_uframes_t wake_frames;
 };
 
@@ -138,11 +139,12 @@ static snd_pcm_sframes_t mic_pointer(snd_pcm_ioplug_t *plug)
 {
     struct microphone *mic = plug->private_data;
     if (mic->page->fault == FAULT_UNPLUGGED) {
+        /* As the kernel does it: the state says so, the position stays. An error here would be taken for an overrun. */
         snd_pcm_ioplug_set_state(plug, SND_PCM_STATE_DISCONNECTED);
-        return -ENODEV;
+        return mic->last_position;
     }
     if (!mic->is_running)
-        return 0;
+        return mic->last_position = 0;
     int64_t n = captured(mic);
     mic->page->n_captured = (uint64_t)n;
     if (mic->page->fault == FAULT_OVERRUN) {
@@ -154,7 +156,7 @@ static snd_pcm_sframes_t mic_pointer(snd_pcm_ioplug_t *plug)
         mic->page->n_overruns++;
         return -EPIPE;
     }
-    return n % (int64_t)plug->buffer_size;
+    return mic->last_position = n % (int64_t)plug->buffer_size;
 }
 
 static void write_sample(char *to, snd_pcm_format_t format, int32_t value)

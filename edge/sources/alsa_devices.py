@@ -1,0 +1,136 @@
+"""Which microphone is meant: by exact name, by a unique part of it, by ALSA card id; and the same one after a replug.
+
+PortAudio names a card's device `NAME: PCM (hw:N,D)`. N is given anew at every plugging-in, so a card is known by the
+rest of its name, or by its id in /proc/asound/cards, which ALSA and udev keep.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import ConfigurationError, DeviceError
+from edge.sources.portaudio import InputInfo
+
+CARDS_FILE = Path("/proc/asound/cards")
+_CARD_LINE = re.compile(r"^\s*(\d+)\s+\[(\S+)\s*\]:", re.MULTILINE)
+_HARDWARE = re.compile(r"\(hw:(\d+),(\d+)\)$")
+_ADDRESS = re.compile(r"(?:plug)?hw:(?:CARD=)?(\w+)(?:,(?:DEV=)?(\d+))?", re.IGNORECASE)
+_LOOPBACK = re.compile(r"loopback|monitor", re.IGNORECASE)
+
+
+def card_numbers(text: str | None = None) -> dict[str, int]:
+    """Return the number of each card id.
+
+    Args:
+        text: Content of /proc/asound/cards; read from there by default.
+    """
+    if text is None:
+        try:
+            text = CARDS_FILE.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return {}  # no sound card driver at all
+    return {match[2]: int(match[1]) for match in _CARD_LINE.finditer(text)}
+
+
+@dataclass(frozen=True)
+class DeviceIdentity:
+    """What stays the same about a device when it is pulled out and plugged in again.
+
+    Attributes:
+        name: Its full name when it was chosen.
+        stem: Its name without the card number.
+        card_id: ALSA's id of its card, or empty.
+    """
+
+    name: str
+    stem: str
+    card_id: str
+
+
+def identity_of(device: InputInfo, cards: Mapping[str, int]) -> DeviceIdentity:
+    """Return what to know a device by later."""
+    return DeviceIdentity(device.name, _HARDWARE.sub("", device.name).strip(), card_id_of(device.name, cards))
+
+
+def card_id_of(name: str, cards: Mapping[str, int]) -> str:
+    """Return the ALSA card id of a device's name, or nothing for one that is not of a card."""
+    hardware = _HARDWARE.search(name)
+    number = int(hardware[1]) if hardware else -1
+    return next((card_id for card_id, n in cards.items() if n == number), "")
+
+
+def is_hardware(name: str) -> bool:
+    """Return whether a name is that of a card's own device, which converts nothing."""
+    return _HARDWARE.search(name) is not None
+
+
+def is_loopback(name: str, card_id: str) -> bool:
+    """Return whether a device gives what this machine plays, and not what a room sounds like."""
+    return _LOOPBACK.search(name) is not None or _LOOPBACK.search(card_id) is not None
+
+
+def find_input(inputs: Sequence[InputInfo], wanted: str, cards: Mapping[str, int]) -> InputInfo:
+    """Return the device that a person means.
+
+    Args:
+        inputs: Devices that are there.
+        wanted: Exact name, `hw:CARD`, unique part of a name, or card id; empty or "default" for the system's default.
+        cards: Numbers of the card ids.
+
+    Raises:
+        DeviceError: There is no input at all.
+        ConfigurationError: None is meant, or more than one.
+    """
+    asked = f"microphone {wanted!r}" if wanted else "the default microphone"
+    if not inputs:
+        raise DeviceError(asked, "this machine has no audio input", "Plug one in; `arecord -l` shows what ALSA sees")
+    exact = [device for device in inputs if device.name == wanted]
+    if exact:
+        return exact[0]
+    if wanted.lower() in ("", "default"):
+        return next((device for device in inputs if device.is_default), inputs[0])
+    for matches in (_by_address(inputs, wanted, cards), _by_part(inputs, wanted), _by_card(inputs, wanted, 0, cards)):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise ConfigurationError(
+                asked, f"{len(matches)} devices are meant: {_names(matches)}", "Write more of the name, or the whole"
+            )
+    raise ConfigurationError(asked, f"there is no such device; here are {_names(inputs)}", "See `au-edge devices`")
+
+
+def find_again(inputs: Sequence[InputInfo], identity: DeviceIdentity, cards: Mapping[str, int]) -> InputInfo:
+    """Return the device that was there before, under whatever number it has now.
+
+    Raises:
+        DeviceError: It is not there.
+    """
+    same_card = [d for d in inputs if identity.card_id and card_id_of(d.name, cards) == identity.card_id]
+    same_stem = [d for d in inputs if _HARDWARE.sub("", d.name).strip() == identity.stem]
+    both = [device for device in same_stem if device in same_card]
+    for matches in (both, [d for d in same_stem if d.name == identity.name], same_stem):
+        if matches:
+            return matches[0]
+    raise DeviceError(f"microphone {identity.name!r}", "it is not there any more", "Plug it in again")
+
+
+def _by_address(inputs: Sequence[InputInfo], wanted: str, cards: Mapping[str, int]) -> list[InputInfo]:
+    """Match `hw:1`, `hw:1,0`, `hw:CARD=Mic,DEV=0`; plughw is taken alike, since we convert ourselves."""
+    address = _ADDRESS.fullmatch(wanted)
+    return _by_card(inputs, address[1], int(address[2] or 0), cards) if address else []
+
+
+def _by_card(inputs: Sequence[InputInfo], card: str, device: int, cards: Mapping[str, int]) -> list[InputInfo]:
+    number = int(card) if card.isdecimal() else cards.get(card, -1)
+    return [entry for entry in inputs if entry.name.endswith(f"(hw:{number},{device})")]
+
+
+def _by_part(inputs: Sequence[InputInfo], wanted: str) -> list[InputInfo]:
+    return [device for device in inputs if wanted.lower() in device.name.lower()]
+
+
+def _names(inputs: Sequence[InputInfo]) -> str:
+    return ", ".join(repr(device.name) for device in inputs)
