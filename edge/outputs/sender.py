@@ -110,12 +110,13 @@ class Output:
             self._announce_at_s = now_s + self._announce_period_s
             for datagram in self._codec.announce():
                 self._transmit(datagram, now_s)
+        datagrams = self._encode(frame)
         if self._delay_s > 0:
-            kept = tuple(bytes(datagram) for datagram in self._codec.encode(frame))
+            kept = tuple(bytes(datagram) for datagram in datagrams)
             self._delayed.append((now_s + self._delay_s, kept))
             self.pump()
         else:
-            self._transmit_frame(self._codec.encode(frame), now_s)
+            self._transmit_frame(datagrams, now_s)
 
     def pump(self) -> None:
         """Send what a delay kept back and is due; call it at least every few milliseconds where there is a delay."""
@@ -141,6 +142,16 @@ class Output:
         elif self._is_open:
             self._transport.close()
         self._is_open = False
+
+    def _encode(self, frame: AUFrame) -> Sequence[Datagram]:
+        """Return the datagrams, numbered so that a receiver of a lower rate sees no gaps where none were lost."""
+        if not self._pace.is_lower:
+            return self._codec.encode(frame)
+        sequence, frame.sequence = frame.sequence, self._pace.n_admitted - 1
+        try:
+            return self._codec.encode(frame)
+        finally:
+            frame.sequence = sequence
 
     def _ready(self, now_s: float) -> bool:
         """Return whether frames can go out, and bring a closed transport nearer to it."""
@@ -244,14 +255,18 @@ class _Pace:
     """
 
     def __init__(self, rate_hz: float) -> None:
+        self.is_lower = rate_hz > 0
+        self.n_admitted = 0
         self._period_s = 1 / rate_hz if rate_hz > 0 else 0.0
         self._due_s = -math.inf
 
     def admits(self, frame: AUFrame) -> bool:
         """Return whether the frame goes out; the last frames of the program always do."""
-        if self._period_s == 0 or frame.state == State.STOPPING:
-            return True
-        time_s = frame.capture_time_s
+        is_admitted = not self.is_lower or frame.state == State.STOPPING or self._is_due(frame.capture_time_s)
+        self.n_admitted += is_admitted
+        return is_admitted
+
+    def _is_due(self, time_s: float) -> bool:
         if self._due_s - self._period_s / 4 > time_s > self._due_s - 2 * self._period_s:
             return False
         is_behind = not abs(time_s - self._due_s) < self._period_s  # the first frame, or after a gap or a new start

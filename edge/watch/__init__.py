@@ -1,0 +1,1 @@
+"""The terminal view: what a face does, and how its frames arrive."""

@@ -1,0 +1,163 @@
+"""A screen that redraws itself from the newest frame, on its own thread: a slow terminal holds nobody up."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TextIO
+
+from edge.frames import AUFrame
+from edge.watch.screen import Shown, Style, compose, one_line
+
+DRAW_PERIOD_S = 1 / 15  # the eye follows a mouth at 15 a second, and drawing takes 3 ms
+LINE_PERIOD_S = 1.0  # where there is no terminal
+_ENTER = "\x1b[?1049h\x1b[?25l"  # other screen, no cursor
+_LEAVE = "\x1b[?25h\x1b[?1049l"
+_HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+_FALLBACK_SIZE = (80, 24)
+
+
+class Screen:
+    """Draws what it is asked for, again and again, until it is closed.
+
+    Args:
+        stream: A terminal gets a picture 15 times a second; anything else gets a line a second.
+        look: Returns what is to be seen now; called on the screen's thread.
+    """
+
+    def __init__(self, stream: TextIO, look: Callable[[], Shown]) -> None:
+        self._stream = stream
+        self._look = look
+        self._is_terminal = stream.isatty()
+        self._style = style_of(stream)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Begin to draw."""
+        if self._is_terminal:
+            self._write(_ENTER)
+        self._thread = threading.Thread(target=self._run, name="au-edge-view", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop and give the terminal back; may be called twice."""
+        if self._thread is None:
+            return
+        self._stop.set()
+        self._thread.join(timeout=1.0)
+        is_stuck = self._thread.is_alive()  # a terminal stopped with Ctrl-S does not return from the write
+        self._thread = None
+        if self._is_terminal and not is_stuck:
+            self._write(_LEAVE)
+
+    def __enter__(self) -> Screen:
+        """Open."""
+        self.open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+    def _run(self) -> None:
+        period_s = DRAW_PERIOD_S if self._is_terminal else LINE_PERIOD_S
+        while not self._stop.wait(period_s):
+            shown = self._look()
+            if not self._is_terminal:
+                is_written = self._write(one_line(shown) + "\n")
+            else:
+                width, height = _size_of(self._stream)
+                lines = compose(shown, width, height, self._style)
+                is_written = self._write(_HOME + (_CLEAR_LINE + "\r\n").join(lines) + _CLEAR_LINE + _CLEAR_BELOW)
+            if not is_written:
+                return
+
+    def _write(self, text: str) -> bool:
+        """Write, or return False where the reader is gone."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            return False
+        return True
+
+
+class LiveView:
+    """The view of the program's own frames, for `au-edge run --view`.
+
+    Args:
+        channels: Names in the frame's order.
+        title: What is watched.
+        stream: Where to draw.
+    """
+
+    def __init__(self, channels: Sequence[str], title: str, stream: TextIO | None = None) -> None:
+        self._channels = tuple(channels)
+        self._title = title
+        self._frame = AUFrame.neutral(len(self._channels))
+        self._is_fresh = False
+        self._n_frames = 0
+        self._rate_mark = (time.monotonic(), 0)
+        self._rate_hz = 0.0
+        self._facts: Sequence[str] = ()
+        self._lock = threading.Lock()
+        self._screen = Screen(stream if stream is not None else sys.stdout, self._look)
+
+    def open(self) -> None:
+        """Begin to draw."""
+        self._screen.open()
+
+    def show(self, frame: AUFrame, facts: Sequence[str] = ()) -> None:
+        """Take a frame; costs a copy of it.
+
+        Args:
+            frame: Read during the call only.
+            facts: Further short texts for the last line.
+        """
+        with self._lock:
+            self._frame.activations[:] = frame.activations
+            self._frame.head_deg[:] = frame.head_deg
+            self._frame.state = frame.state
+            self._frame.level_dbfs = frame.level_dbfs
+            self._facts = facts
+            self._is_fresh = True
+            self._n_frames += 1
+
+    def close(self) -> None:
+        """Give the terminal back; may be called twice."""
+        self._screen.close()
+
+    def _look(self) -> Shown:
+        with self._lock:
+            values = dict(zip(self._channels, self._frame.activations.tolist(), strict=True))
+            head_deg, state, level_dbfs = self._frame.head_deg.tolist(), self._frame.state, self._frame.level_dbfs
+            facts, is_fresh, n_frames = self._facts, self._is_fresh, self._n_frames
+        now_s = time.monotonic()
+        if now_s - self._rate_mark[0] >= 1.0:
+            self._rate_hz = (n_frames - self._rate_mark[1]) / (now_s - self._rate_mark[0])
+            self._rate_mark = (now_s, n_frames)
+        own = (f"{self._rate_hz:.1f} frames/s", f"level {level_dbfs:.0f} dBFS")
+        return Shown(values, head_deg, state if is_fresh else None, self._title, (*own, *facts))
+
+
+def style_of(stream: TextIO) -> Style:
+    """Return what a stream can show: from its encoding, TERM and NO_COLOR (no-color.org)."""
+    encoding = (stream.encoding or "ascii").lower().replace("-", "")
+    terminal = os.environ.get("TERM", "dumb")
+    is_capable = stream.isatty() and terminal != "dumb"
+    # The console of the Linux kernel has 512 glyphs and braille is not among them.
+    return Style(encoding == "utf8" and terminal != "linux", is_capable and not os.environ.get("NO_COLOR"))
+
+
+def _size_of(stream: TextIO) -> tuple[int, int]:
+    """Return columns and rows of the terminal now; it may be resized at any time."""
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        return _FALLBACK_SIZE
+    return (size.columns or _FALLBACK_SIZE[0], size.lines or _FALLBACK_SIZE[1])
