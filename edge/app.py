@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -190,19 +190,21 @@ def make_features(manifest: Manifest) -> FeatureExtractor:
 def make_pipeline(
     manifest: Manifest,
     session: InferenceSession,
-    source_rate_hz: int,
+    source_rate_hz: Callable[[], int],
     stages: Sequence[FrameStage],
     metrics: Metrics,
 ) -> Pipeline:
-    """Put the per-frame path together for a source's rate."""
+    """Put the per-frame path together; the source may say its rate later, and another after a replug."""
     from edge.features.framing import FrameAxis, Framer
     from edge.features.resampler import Resampler
 
     features = make_features(manifest)
     framer = Framer(FrameAxis(manifest.sample_rate_hz, manifest.frame_rate), features.window_samples)
-    rate_hz = manifest.sample_rate_hz
-    resampler = None if source_rate_hz == rate_hz else Resampler(source_rate_hz, rate_hz)
-    return Pipeline(manifest, resampler, framer, features, session, stages, metrics)
+
+    def resampler_for(rate_hz: int) -> Resampler:
+        return Resampler(rate_hz, manifest.sample_rate_hz)
+
+    return Pipeline(manifest, source_rate_hz, resampler_for, framer, features, session, stages, metrics)
 
 
 def make_output(output: OutputSettings, manifest: Manifest, clock: Clock) -> FrameOutput:

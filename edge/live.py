@@ -38,6 +38,7 @@ from edge.service import ServiceNotifier
 from edge.settings import Settings
 
 if TYPE_CHECKING:
+    from edge.metrics_http import MetricsServer
     from edge.watch.live_view import LiveView
 
 WATCH_PERIOD_S = 0.05  # of the main thread: a signal wakes it at once, all else can wait this long
@@ -88,6 +89,7 @@ class LiveProgram:
         check_channels(self._settings, self._manifest)
         self._outputs = make_outputs(self._settings, self._manifest, self._clock)
         self._source = make_source(self._settings, self._manifest, self._clock)
+        server = self._make_metrics_server()
         previous = {number: signal.signal(number, self._on_signal) for number in self._signals()}
         engine = threading.Thread(target=self._run_engine, name="au-edge-engine")
         try:
@@ -96,6 +98,8 @@ class LiveProgram:
         finally:
             self._stop.set()
             engine.join()
+            if server is not None:
+                server.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
             self._notifier.close()
@@ -163,6 +167,17 @@ class LiveProgram:
             facts.append(f"late {self._metrics.late_frames}, lost {lost} samples")
         return tuple(facts)
 
+    def _make_metrics_server(self) -> MetricsServer | None:
+        """Open the endpoint where it is configured: nothing listens unasked."""
+        metrics = self._settings.metrics
+        if not metrics.enabled:
+            return None
+        from edge.metrics_http import MetricsServer
+
+        server = MetricsServer(self._metrics, self._counters, dict, self._clock, metrics.host, metrics.port)
+        server.open()
+        return server
+
     def _counters(self) -> dict[str, Any]:
         self._metrics.source_counters = self._source.counters()
         self._metrics.output_counters = {output.name: output.counters() for output in self._outputs}
@@ -223,9 +238,9 @@ class LiveProgram:
         session = choice.backend.open(manifest)
         try:
             session.warm_up(settings.model.warm_up_frames)
-            keeper.open()
+            keeper.open(wait=settings.audio.wait)
             stages, idle_stages = make_stages(settings, manifest)
-            pipeline = make_pipeline(manifest, session, self._source.rate_hz, stages, self._metrics)
+            pipeline = make_pipeline(manifest, session, lambda: self._source.rate_hz, stages, self._metrics)
             is_live = settings.audio.pace == "realtime" or settings.audio.source not in ("file", "tone", "noise")
             self._loop = FrameLoop(
                 keeper, pipeline, idle_stages, self._outputs, settings.loss, self._clock, self._metrics,

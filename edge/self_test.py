@@ -55,7 +55,7 @@ def _render(manifest: Manifest, session: InferenceSession) -> tuple[Float32Array
     source.open()
     session.warm_up(30)
     timed = _TimedSession(session)
-    pipeline = make_pipeline(manifest, timed, source.rate_hz, [], Metrics())
+    pipeline = make_pipeline(manifest, timed, lambda: source.rate_hz, [], Metrics())
     rows: list[Float32Array] = []
 
     def keep(frame: AUFrame) -> None:

@@ -36,6 +36,7 @@ class AudioSettings:
         choices=("auto", "microphone", "file", "silence", "tone", "noise", "stdin", "tcp", "unix"),
     )  # fmt: skip
     device: str = _key("", "microphone: exact name, unique part of it, or ALSA card id")
+    wait: bool = _key(False, "microphone: wait for one that is not there yet, with neutral frames, instead of ending")
     rate_hz: int = _key(0, "microphone: rate to open it at; 0 = the model's rate if it can, else its own", 0, 384_000)
     channels: int = _key(0, "microphone: channels to open; 0 = what it has", 0, 64)
     channel: str = _key("1", "channel to listen to (from 1), or mix")

@@ -126,7 +126,7 @@ def render_file(
     try:
         stages = [] if is_raw else make_stages(settings, manifest)[0]
         session.reset()
-        pipeline = make_pipeline(manifest, session, source.rate_hz, stages, Metrics())
+        pipeline = make_pipeline(manifest, session, lambda: source.rate_hz, stages, Metrics())
         table = FrameTable(manifest)
         lookahead = manifest.lookahead_samples
 

@@ -19,7 +19,8 @@ class Pipeline:
 
     Args:
         manifest: The network's facts.
-        resampler: From the source's rate to the model's; None where they agree.
+        source_rate_hz: Returns the source's rate now; another card may have another.
+        resampler_for: Makes what converts a rate to the model's; not asked where they agree.
         framer: Windows on the model's sample axis.
         features: What the network sees of a window.
         session: The network with its state; its buffers are written and read in place.
@@ -30,7 +31,8 @@ class Pipeline:
     def __init__(
         self,
         manifest: Manifest,
-        resampler: Resampler | None,
+        source_rate_hz: Callable[[], int],
+        resampler_for: Callable[[int], Resampler],
         framer: Framer,
         features: FeatureExtractor,
         session: InferenceSession,
@@ -39,7 +41,10 @@ class Pipeline:
     ) -> None:
         self.manifest = manifest
         self.stages = list(stages)
-        self._resampler = resampler
+        self._source_rate_hz = source_rate_hz
+        self._resampler_for = resampler_for
+        self._rate_hz = manifest.sample_rate_hz
+        self._resampler: Resampler | None = None
         self._framer = framer
         self._features = features
         self._session = session
@@ -67,6 +72,9 @@ class Pipeline:
         started = now()
         samples, start_index = chunk.samples, chunk.start_index
         delay_s = 0.0
+        rate_hz = self._source_rate_hz()
+        if rate_hz != self._rate_hz:
+            self._change_rate(rate_hz)
         if self._resampler is not None:
             samples, start_index = self._resampler.process(samples, start_index)
             delay_s = self._resampler.delay_s
@@ -107,6 +115,13 @@ class Pipeline:
         behind_s = (self._framer.end_index - frame.end_sample_index) / self.manifest.sample_rate_hz
         frame.capture_time_s = newest_time_s - behind_s - self._lookahead_s
         return frame
+
+    def _change_rate(self, rate_hz: int) -> None:
+        """Begin anew at another rate of the source: its sample axis has another unit now."""
+        is_same = rate_hz == self.manifest.sample_rate_hz
+        self._resampler = None if is_same else self._resampler_for(rate_hz)
+        self._rate_hz = rate_hz
+        self.reset()
 
     def reset(self) -> None:
         """Begin a new stream: nothing of the sound before is remembered."""

@@ -37,7 +37,7 @@ def _frames(model: tuple, sound: np.ndarray, cuts: list[int], rate_hz: int = RAT
     manifest, session = model
     stages = [] if raw else make_stages(SETTINGS, manifest)[0]
     session.reset()
-    pipeline = make_pipeline(manifest, session, rate_hz, stages, Metrics())
+    pipeline = make_pipeline(manifest, session, lambda: rate_hz, stages, Metrics())
     rows: list[np.ndarray] = []
 
     def keep(frame: AUFrame) -> None:

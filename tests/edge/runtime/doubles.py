@@ -171,4 +171,4 @@ def pipeline(session: CountingSession, metrics: Metrics, lookahead_ms: float = 0
     """Return the real pipeline over a double of the network."""
     facts = manifest(lookahead_ms)
     framer = Framer(FrameAxis(RATE_HZ, facts.frame_rate), LastSample.window_samples)
-    return Pipeline(facts, None, framer, LastSample(), session, [], metrics)
+    return Pipeline(facts, lambda: RATE_HZ, lambda rate_hz: None, framer, LastSample(), session, [], metrics)
