@@ -1,0 +1,167 @@
+"""Put quantise/dequantise pairs into an ONNX graph: the one form that ONNX Runtime is fast with and TensorRT accepts.
+
+Symmetric int8; a scale per output channel of each weight, one per activation tensor; biases stay in float (TensorRT
+refuses int32 biases behind DequantizeLinear). A pair also stands between a convolution and its leaky ReLU, with the
+scale of what comes after it: without it ONNX Runtime falls back to float (measured); with it what is positive is the
+same number, and what is negative is multiplied by 0.01 after it. Recurrent products stay in float: they are few, and
+their error would come round again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.scales import LEVELS
+from edge.errors import ModelError
+
+MIN_WEIGHTS = 4096  # a smaller convolution (the first one) costs more to quantise than it saves
+_ACTIVATIONS = ("LeakyRelu", "Relu")
+_ZERO = "int8_zero"
+
+
+@dataclass(frozen=True)
+class QuantisedNode:
+    """A convolution that is to run in int8.
+
+    Attributes:
+        name: Its output tensor, which is unique.
+        data: Tensor that flows in: needs a scale.
+        weight: Initialiser.
+        activation: Output of the leaky ReLU that alone reads it: needs a scale; None without one.
+    """
+
+    name: str
+    data: str
+    weight: str
+    activation: str | None
+
+
+def quantised_nodes(model: Any) -> list[QuantisedNode]:
+    """Return the convolutions that are worth it, in graph order.
+
+    Raises:
+        ModelError: There are none.
+    """
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    readers: dict[str, list[Any]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    found = []
+    for node in model.graph.node:
+        if node.op_type != "Conv" or node.input[1] not in weights:
+            continue
+        if int(np.prod(weights[node.input[1]].dims)) < MIN_WEIGHTS:
+            continue
+        following = readers.get(node.output[0], [])
+        is_activated = len(following) == 1 and following[0].op_type in _ACTIVATIONS
+        activation = str(following[0].output[0]) if is_activated else None
+        found.append(QuantisedNode(str(node.output[0]), str(node.input[0]), str(node.input[1]), activation))
+    if not found:
+        raise ModelError(
+            f"quantising {model.graph.name or 'the network'}",
+            f"it has no convolution with {MIN_WEIGHTS} constant weights or more",
+            "Give the float32 network that `engine_build export` wrote",
+        )
+    return found
+
+
+def observed_tensors(nodes: list[QuantisedNode]) -> list[str]:
+    """Return the tensors whose magnitudes decide the scales, each once."""
+    names = [name for node in nodes for name in (node.data, node.activation) if name is not None]
+    return list(dict.fromkeys(names))
+
+
+def weight_steps(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the step of each output channel, float32 [n_out]: its largest weight is 127 steps."""
+    largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
+    steps: NDArray[np.float32] = (np.maximum(largest, 1e-8) / LEVELS).astype(np.float32)
+    return steps
+
+
+def insert_pairs(model: Any, nodes: list[QuantisedNode], steps: Mapping[str, float]) -> Any:
+    """Return a copy of the model with Q/DQ pairs.
+
+    Args:
+        model: Float ONNX model.
+        nodes: From `quantised_nodes`.
+        steps: What one step of int8 means, for each of `observed_tensors`.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    graph.initializer.append(numpy_helper.from_array(np.zeros((), np.int8), _ZERO))
+    writer = _PairWriter(graph, steps)
+    by_name = {node.name: node for node in nodes}
+    behind: dict[str, str] = {}
+    for node in list(graph.node):
+        quantised = by_name.get(str(node.output[0])) if node.output else None
+        for i, name in enumerate(node.input):
+            if name in behind:
+                node.input[i] = behind[name]
+        if quantised is not None:
+            node.input[0] = writer.pair(quantised.data, steps[quantised.data])
+            node.input[1] = writer.weight(quantised.weight)
+        writer.nodes.append(node)
+        if quantised is not None and quantised.activation is not None:
+            behind[quantised.name] = writer.pair(quantised.name, steps[quantised.activation])
+    ordered = [onnx.NodeProto.FromString(node.SerializeToString()) for node in writer.nodes]
+    del graph.node[:]
+    graph.node.extend(ordered)
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+class _PairWriter:
+    """Collect the nodes of the new graph in order."""
+
+    def __init__(self, graph: Any, steps: Mapping[str, float]) -> None:
+        self.nodes: list[Any] = []
+        self._graph = graph
+        self._weights = {tensor.name: tensor for tensor in graph.initializer}
+        self._made: dict[str, str] = {}
+
+    def pair(self, tensor: str, step: float) -> str:
+        """Append the pair of a tensor, once, and return the name behind it."""
+        from onnx import helper, numpy_helper
+
+        if tensor not in self._made:
+            scale, quantised, after = f"{tensor}_scale", f"{tensor}_q", f"{tensor}_dq"
+            self._graph.initializer.append(numpy_helper.from_array(np.array(step, np.float32), scale))
+            self.nodes.append(helper.make_node("QuantizeLinear", [tensor, scale, _ZERO], [quantised], name=quantised))
+            self.nodes.append(helper.make_node("DequantizeLinear", [quantised, scale, _ZERO], [after], name=after))
+            self._made[tensor] = after
+        return self._made[tensor]
+
+    def weight(self, name: str) -> str:
+        """Store a weight as int8, once, and return the name of its dequantised form."""
+        from onnx import helper, numpy_helper
+
+        if name not in self._made:
+            value = numpy_helper.to_array(self._weights[name])
+            step = weight_steps(value)
+            spread = step.reshape(-1, *[1] * (value.ndim - 1))
+            rounded = np.clip(np.rint(value / spread), -LEVELS, LEVELS).astype(np.int8)
+            parts: dict[str, NDArray[Any]] = {
+                f"{name}_q": rounded,
+                f"{name}_scale": step,
+                f"{name}_zero": np.zeros(len(step), np.int8),
+            }
+            self._graph.initializer.extend(numpy_helper.from_array(array, part) for part, array in parts.items())
+            self.nodes.append(
+                helper.make_node("DequantizeLinear", list(parts), [f"{name}_dq"], name=f"{name}_dq", axis=0)
+            )
+            self._made[name] = f"{name}_dq"
+        return self._made[name]
