@@ -26,7 +26,7 @@ from edge.app import (
     make_stages,
 )
 from edge.clock import SystemClock
-from edge.contracts import FrameOutput
+from edge.contracts import AudioSource, FrameOutput
 from edge.errors import AuEdgeError, ConfigurationError
 from edge.frames import AUFrame
 from edge.manifest import Manifest
@@ -54,14 +54,21 @@ class LiveProgram:
         load: Reads the configuration; called again at SIGHUP.
         duration_s: Ends after this time; None for never.
         has_view: Draw the face in the terminal.
+        metrics: Where everything is counted; a measurement brings one that keeps every duration.
     """
 
-    def __init__(self, load: Callable[[], Settings], duration_s: float | None = None, has_view: bool = False) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Settings],
+        duration_s: float | None = None,
+        has_view: bool = False,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._load = load
         self._duration_s = duration_s
         self._has_view = has_view
         self._clock = SystemClock()
-        self._metrics = Metrics()
+        self._metrics = metrics or Metrics()
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._reload_asked = False
@@ -87,8 +94,8 @@ class LiveProgram:
         self._settings = self._load()
         self._manifest = find_manifest(self._settings.model.path)
         check_channels(self._settings, self._manifest)
-        self._outputs = make_outputs(self._settings, self._manifest, self._clock)
-        self._source = make_source(self._settings, self._manifest, self._clock)
+        self._outputs = self._make_outputs(self._settings)
+        self._source = self._make_source(self._settings)
         server = self._make_metrics_server()
         previous = {number: signal.signal(number, self._on_signal) for number in self._signals()}
         engine = threading.Thread(target=self._run_engine, name="au-edge-engine")
@@ -106,6 +113,12 @@ class LiveProgram:
         if self._failure is not None:
             raise self._failure
         return 0
+
+    def _make_outputs(self, settings: Settings) -> list[FrameOutput]:
+        return make_outputs(settings, self._manifest, self._clock)
+
+    def _make_source(self, settings: Settings) -> AudioSource:
+        return make_source(settings, self._manifest, self._clock)
 
     # --- main thread -------------------------------------------------------------------------------------------
 
@@ -195,7 +208,7 @@ class LiveProgram:
                 )
             check_channels(settings, self._manifest)
             stages, idle_stages = make_stages(settings, self._manifest)
-            outputs = make_outputs(settings, self._manifest, self._clock)
+            outputs = self._make_outputs(settings)
         except AuEdgeError as err:
             _log.error("configuration not changed: %s", err)
         else:
