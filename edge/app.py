@@ -260,15 +260,16 @@ def make_source(settings: Settings, manifest: Manifest, clock: Clock) -> AudioSo
         kind = "microphone" if _has_microphone() else "demo"
     source: AudioSource
     if kind == "microphone":
-        from edge.sources.microphone import Microphone
+        from edge.sources.microphone import MicrophoneSource
 
-        source = Microphone(
+        source = MicrophoneSource(
             device=audio.device,
             rate_hz=audio.rate_hz,
             channels=audio.channels,
             channel=audio.channel,
             period_samples=audio.period_samples,
             preferred_rate_hz=manifest.sample_rate_hz,
+            wait_for_device=audio.wait,
             clock=clock,
         )
     elif kind in ("file", "demo"):

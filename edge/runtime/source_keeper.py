@@ -58,7 +58,7 @@ class SourceKeeper:
         try:
             self._source.open()
             self._is_open = True
-        except AuEdgeError as err:
+        except DeviceError as err:
             if not wait:
                 raise
             self._lose(err)
