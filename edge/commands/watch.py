@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show frames until interrupted."""
+    from edge.outputs.receiving import StreamDecoder
     from edge.watch.receive import run_watch
 
-    return run_watch(arguments.host, arguments.port, duration_s=arguments.duration, stream=sys.stdout)
+    return run_watch(arguments.host, arguments.port, StreamDecoder(), duration_s=arguments.duration, stream=sys.stdout)

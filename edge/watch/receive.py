@@ -11,8 +11,7 @@ import time
 from typing import TextIO
 
 from edge.errors import ConfigurationError, DeviceError
-from edge.outputs.received import ReceivedFrame
-from edge.outputs.receiving import StreamDecoder
+from edge.watch.arriving import ArrivingFrame, Decoder
 from edge.watch.live_view import Screen
 from edge.watch.screen import Shown
 from edge.watch.stream_model import StreamModel
@@ -22,12 +21,13 @@ _RECEIVE_BYTES = 65535
 STALE_AFTER_S = 1.0  # without a frame the view says that nothing comes
 
 
-def run_watch(host: str, port: int, *, duration_s: float | None, stream: TextIO) -> int:
+def run_watch(host: str, port: int, decoder: Decoder, *, duration_s: float | None, stream: TextIO) -> int:
     """Show what arrives until Ctrl-C or the end of the duration.
 
     Args:
         host: Address to listen on; empty or 0.0.0.0 for all, a multicast group to join it.
         port: UDP port.
+        decoder: Reads what arrives.
         duration_s: When to end by itself; None for never.
         stream: Where to draw.
 
@@ -38,7 +38,7 @@ def run_watch(host: str, port: int, *, duration_s: float | None, stream: TextIO)
         DeviceError: The port is in use or the address cannot be bound.
         ConfigurationError: It is no address or no port.
     """
-    watcher = Watcher(f"udp {host or '0.0.0.0'}:{port}")
+    watcher = Watcher(f"udp {host or '0.0.0.0'}:{port}", decoder)
     end_s = None if duration_s is None else time.monotonic() + duration_s
     with bind(host, port) as bound, Screen(stream, watcher.look):
         bound.settimeout(_POLL_S)
@@ -59,13 +59,14 @@ class Watcher:
 
     Args:
         title: What is watched.
+        decoder: Reads what arrives.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, decoder: Decoder) -> None:
         self.model = StreamModel()
         self._title = title
-        self._decoder = StreamDecoder()
-        self._newest: ReceivedFrame | None = None
+        self._decoder = decoder
+        self._newest: ArrivingFrame | None = None
         self._arrived_s = 0.0
         self._sender = ""
         self._lock = threading.Lock()

@@ -20,6 +20,7 @@ from edge.frames import State
 from edge.outputs.binary import BinaryCodec
 from edge.outputs.json_udp import JsonCodec
 from edge.outputs.osc import OscCodec
+from edge.outputs.receiving import StreamDecoder
 from edge.vocabulary import ARKIT_APPLE
 from edge.watch.face_drawing import draw_face, rotation
 from edge.watch.live_view import LiveView
@@ -159,7 +160,9 @@ def test_watch_shows_what_arrives_in_any_of_our_formats(codec: type) -> None:
     stream = io.StringIO()
     results: list[int] = []
     watching = threading.Thread(
-        target=lambda: results.append(run_watch("127.0.0.1", address[1], duration_s=2.3, stream=stream))
+        target=lambda: results.append(
+            run_watch("127.0.0.1", address[1], StreamDecoder(), duration_s=2.3, stream=stream)
+        )
     )
     watching.start()
     maker = codec(manifest_with(), {})
@@ -190,22 +193,22 @@ def test_a_port_in_use_is_said_with_the_remedy() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(DeviceError, match=r"port is in use.*another port"):
-            run_watch("127.0.0.1", taken.getsockname()[1], duration_s=0.1, stream=io.StringIO())
+            run_watch("127.0.0.1", taken.getsockname()[1], StreamDecoder(), duration_s=0.1, stream=io.StringIO())
 
 
 @pytest.mark.parametrize(("host", "port"), [("nonsense", 9000), ("127.0.0.1", 0), ("127.0.0.1", 70000)])
 def test_what_is_no_address_is_refused(host: str, port: int) -> None:
     with pytest.raises(ConfigurationError):
-        run_watch(host, port, duration_s=0.1, stream=io.StringIO())
+        run_watch(host, port, StreamDecoder(), duration_s=0.1, stream=io.StringIO())
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(DeviceError, match="cannot be bound"):
-        run_watch("192.0.2.1", 9000, duration_s=0.1, stream=io.StringIO())
+        run_watch("192.0.2.1", 9000, StreamDecoder(), duration_s=0.1, stream=io.StringIO())
 
 
 def test_silence_on_the_wire_is_an_exit_code() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    assert run_watch("127.0.0.1", port, duration_s=0.2, stream=io.StringIO()) == 1
+    assert run_watch("127.0.0.1", port, StreamDecoder(), duration_s=0.2, stream=io.StringIO()) == 1
