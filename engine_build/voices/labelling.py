@@ -29,6 +29,7 @@ GEOMETRY = ("gap", "width", "chin")
 BILABIALS = ("B", "P", "M")
 REST_BEFORE_S, REST_AFTER_S, REST_FADE_S = 0.30, 0.35, 0.25  # lips part before the sound and linger after it
 CLOSURE_MARGIN_S = 0.03
+SURELY_OPEN_GAP = 0.05  # eye distances, about 4 mm: a mouth this wide open takes the whole closed posture
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,11 @@ def rest_weight(phones: Sequence[Span], times_s: NDArray[np.floating]) -> Tracks
     since_s = np.where(following > 0, times_s - end_s[np.maximum(following - 1, 0)], np.inf)
     before = np.clip((until_s - REST_BEFORE_S) / REST_FADE_S, 0.0, 1.0)
     after = np.clip((since_s - REST_AFTER_S) / REST_FADE_S, 0.0, 1.0)
-    weight: Tracks = np.minimum(before, after).astype(np.float32)
-    return weight
+    return np.asarray(np.minimum(before, after), dtype=np.float32)
 
 
 def close_lips(tracks: Tracks, phones: Sequence[Span], fps: float, posture: Posture, n_channels: int) -> Tracks:
-    """Draw the face towards closed lips in the middle of /p b m/, as far as the gap needs it.
+    """Close the lips in /p b m/ where the model left them open; the other tracks follow as far as they were off.
 
     Args:
         tracks: [n_frames, n_tracks].
@@ -163,11 +163,18 @@ def close_lips(tracks: Tracks, phones: Sequence[Span], fps: float, posture: Post
         middle_s = (span.start_s + span.end_s) / 2
         half_s = (span.end_s - span.start_s) / 2 + CLOSURE_MARGIN_S
         bump = np.clip(1.4 * np.cos(np.clip((times_s - middle_s) / half_s, -1, 1) * np.pi / 2), 0.0, 1.0)
-        gap, closed_gap = result[:, n_channels], posture.closed[n_channels]
-        needed = np.clip((gap - closed_gap) / np.maximum(gap, 1e-4), 0.0, 1.0)
-        weight = (bump * (needed > 0))[:, None].astype(np.float32)
-        result = (1 - weight) * result + weight * posture.closed
-    return result
+        near = np.flatnonzero(bump > 0.5)
+        if not len(near):
+            continue
+        excess = float(result[near, n_channels].min() - posture.closed[n_channels])
+        if excess <= 0:
+            continue
+        bump = bump.astype(np.float32)
+        share = bump * np.float32(min(1.0, excess / SURELY_OPEN_GAP))
+        gap = result[:, n_channels] - bump * np.float32(excess)
+        result = (1 - share[:, None]) * result + share[:, None] * posture.closed
+        result[:, n_channels] = np.maximum(gap, 0.0)
+    return np.asarray(result, dtype=np.float32)
 
 
 def label_clip(model: PhoneShapeModel, posture: Posture, clip: SpokenClip, n_channels: int) -> Tracks:
@@ -188,7 +195,7 @@ def label_clip(model: PhoneShapeModel, posture: Posture, clip: SpokenClip, n_cha
     tracks = (1 - weight) * tracks + weight * posture.rest
     tracks[:, :n_channels] = np.clip(tracks[:, :n_channels], 0.0, 1.0)
     tracks[:, n_channels] = np.maximum(tracks[:, n_channels], 0.0)
-    return tracks.astype(np.float32)
+    return np.asarray(tracks, dtype=np.float32)
 
 
 def phone_numbers(phones: Sequence[Span], n_frames: int, fps: float) -> NDArray[np.int64]:
