@@ -1,0 +1,209 @@
+"""The whole way from a float network and speech to an int8 network that says nearly the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibration.__main__ import main
+from calibration.choice import split
+from calibration.graph import observed_tensors, quantised_nodes, weight_steps
+from calibration.lip_geometry import lip_geometry
+from calibration.quantize import quantize
+from calibration.report import compare
+from calibration.rewrite import products_to_convolutions
+from calibration.roll_out import RollOut, compute_features, roll_out
+from calibration.speech import SHIPPED_SET, load_speech
+from edge.backends.onnx_runtime import OnnxRuntimeBackend
+from edge.errors import InputError, ModelError
+from edge.manifest import load_manifest
+from tests.calibration.small_network import make_small_network, write_small_network
+from tests.requirements import need
+
+need("onnx", importlib.util.find_spec("onnx") is not None, "pip install 'au-edge[calibrate]'")
+
+
+@pytest.fixture(scope="module")
+def quantised(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("quantised")
+    source = write_small_network(folder)
+    assert main(["quantize", str(source), "--out", str(folder / "small.json")]) == 0
+    return source, folder / "small.json"
+
+
+def test_int8_says_what_float_says_and_its_error_does_not_grow(quantised: tuple[Path, Path]) -> None:
+    report = json.loads(quantised[1].with_name("small.calibration.json").read_text())
+    difference = report["difference"]
+    assert difference["n_frames"] > 1500
+    assert 0 < difference["activations"]["rms"] < 0.01
+    assert difference["activations"]["largest"] < 0.1
+    assert difference["growth"] < 1.5
+    assert set(report["methods"]) == {"minmax", "percentile", "percentile_99.9", "entropy"}
+    assert report["methods"][report["method"]]["rms"] == min(m["rms"] for m in report["methods"].values())
+    assert all(t["saturated_share"] < 0.01 for t in report["tensors"].values())
+    assert report["bytes"]["int8"] < 0.5 * report["bytes"]["float32"]
+
+
+def test_the_report_is_about_the_file_that_was_written(quantised: tuple[Path, Path]) -> None:
+    import onnx
+
+    source, out = (load_manifest(path) for path in quantised)
+    assert (source.precision, out.precision) == ("float32", "int8")
+    speech = load_speech(SHIPPED_SET, source.sample_rate_hz)
+    features = compute_features(source, speech.recordings)
+    before, after = (roll_out(onnx.load(str(m.graph_path)), m, features) for m in (source, out))
+    report = json.loads(quantised[1].with_name("small.calibration.json").read_text())
+    found = compare(before, after, source.channels)["activations"]["rms"]
+    assert found == pytest.approx(report["difference"]["activations"]["rms"], abs=2e-6)
+    assert report["speech"]["sha256"] == speech.sha256
+
+
+def test_the_runtimes_own_backend_runs_it(quantised: tuple[Path, Path]) -> None:
+    session = OnnxRuntimeBackend().open(load_manifest(quantised[1]))
+    session.warm_up(3)
+    session.step()
+    assert np.isfinite(session.activations).all()
+
+
+def test_the_form_is_symmetric_int8_with_float_biases(quantised: tuple[Path, Path]) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(load_manifest(quantised[1]).graph_path)).graph
+    constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    pairs = [n for n in graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    assert len(pairs) >= 8
+    for node in pairs:
+        assert constants[node.input[2]].dtype == np.int8
+        assert (constants[node.input[2]] == 0).all()
+        assert (constants[node.input[1]] > 0).all()
+    weights = [constants[n.input[0]] for n in pairs if n.input[0] in constants]
+    assert {w.shape for w in weights} == {(32, 32, 5, 1), (256, 32, 20, 2)}
+    assert all(w.min() >= -127 for w in weights)
+    for node in graph.node:
+        if node.op_type == "Conv":
+            assert constants[node.input[2]].dtype == np.float32
+
+
+def test_a_weight_comes_back_within_half_a_step() -> None:
+    weight = np.random.default_rng(0).standard_normal((8, 3, 5)).astype(np.float32) * np.arange(8)[:, None, None]
+    steps = weight_steps(weight.astype(np.float32))[:, None, None]
+    back = np.clip(np.rint(weight / steps), -127, 127) * steps
+    assert (np.abs(back - weight) <= 0.5 * steps + 1e-7).all()
+
+
+def test_a_product_over_a_map_becomes_a_convolution_with_the_same_numbers(tmp_path: Path) -> None:
+    manifest = load_manifest(write_small_network(tmp_path))
+    model = make_small_network()
+    rewritten = products_to_convolutions(model)
+    assert [n.op_type for n in rewritten.graph.node].count("Conv") == 3
+    features = np.random.default_rng(0).uniform(-1, 0, (40, 20, 2)).astype(np.float32)
+    one, other = roll_out(model, manifest, features), roll_out(rewritten, manifest, features)
+    np.testing.assert_allclose(one.activations, other.activations, atol=1e-5)
+
+
+def test_what_is_behind_a_leaky_relu_gives_its_scale() -> None:
+    nodes = quantised_nodes(products_to_convolutions(make_small_network()))
+    assert [(n.data, n.activation) for n in nodes] == [("l1", "l2"), ("l2", None)]
+    assert observed_tensors(nodes) == ["l1", "l2"]
+
+
+def test_growing_error_is_seen() -> None:
+    steady = RollOut(np.zeros((400, 1), np.float32), np.zeros((400, 3), np.float32))
+    drifting = RollOut(np.linspace(0, 1, 400, dtype=np.float32)[:, None], steady.head_deg)
+    assert compare(steady, drifting, ["jawOpen"])["growth"] > 5
+
+
+def test_an_open_jaw_opens_the_lips_and_nothing_closes_them_beyond_zero() -> None:
+    faces = np.float32([[1, 0], [0, 1], [0.5, 0]])
+    geometry = lip_geometry(faces, ["jawOpen", "mouthClose"])
+    assert geometry[0, 0] > 25
+    assert geometry[1, 0] == 0
+    assert geometry[2, 2] == pytest.approx(geometry[0, 2] / 2)
+
+
+def test_the_methods_are_chosen_between_on_files_that_made_no_scales() -> None:
+    speech = load_speech(SHIPPED_SET, 14700)
+    heard, held_out = split(speech)
+    assert len(speech.files) == 4
+    assert not {r.file for r in heard} & {r.file for r in held_out}
+    assert held_out
+
+
+def write_sound(path: Path, samples: np.ndarray) -> None:
+    import soundfile
+
+    soundfile.write(str(path), samples, 16000)
+
+
+def test_a_bad_file_in_the_set_is_named_and_never_left_out(tmp_path: Path) -> None:
+    speech = np.random.default_rng(0).standard_normal(16000) * 0.1
+    write_sound(tmp_path / "a.wav", speech)
+    (tmp_path / "b.wav").write_bytes(b"RIFF not a wave at all")
+    with pytest.raises(InputError, match=r"b\.wav"):
+        load_speech(tmp_path, 14700)
+    write_sound(tmp_path / "b.wav", speech * 0)
+    with pytest.raises(InputError, match=r"b\.wav.*silent"):
+        load_speech(tmp_path, 14700)
+    write_sound(tmp_path / "b.wav", speech[:3000])
+    with pytest.raises(InputError, match=r"b\.wav.*0\.19 s"):
+        load_speech(tmp_path, 14700)
+    write_sound(tmp_path / "b.wav", speech)
+    assert load_speech(tmp_path, 14700).files == ["a.wav", "b.wav"]
+
+
+def test_the_hash_of_a_set_changes_with_a_file_or_its_name(tmp_path: Path) -> None:
+    speech = np.random.default_rng(0).standard_normal(16000) * 0.1
+    write_sound(tmp_path / "a.wav", speech)
+    first = load_speech(tmp_path, 14700).sha256
+    (tmp_path / "a.wav").rename(tmp_path / "c.wav")
+    second = load_speech(tmp_path, 14700).sha256
+    write_sound(tmp_path / "c.wav", speech * 0.9)
+    assert len({first, second, load_speech(tmp_path, 14700).sha256}) == 3
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_a_folder_without_speech_is_refused(tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    source = write_small_network(tmp_path)
+    code = main(["quantize", str(source), "--speech", str(tmp_path / folder), "--out", str(tmp_path / "o.json")])
+    assert code == 65
+    assert folder in capsys.readouterr().err
+    assert not (tmp_path / "o.json").exists()
+
+
+def test_a_network_that_is_int8_already_is_refused(quantised: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="precision is int8"):
+        quantize(quantised[1], SHIPPED_SET, tmp_path / "o.json")
+
+
+def test_a_network_with_nothing_to_quantise_is_refused() -> None:
+    from tests.tiny_network import make_graph
+
+    with pytest.raises(ModelError, match="no convolution"):
+        quantised_nodes(make_graph())
+
+
+def test_recording_writes_what_was_heard_and_refuses_silence(tmp_path: Path) -> None:
+    import soundfile
+
+    from calibration.record import record
+    from edge.clock import SystemClock
+    from edge.sources.sound_file import SoundFileSource
+
+    speech = np.random.default_rng(0).standard_normal(16000) * 0.1
+    write_sound(tmp_path / "heard.wav", speech)
+    source = SoundFileSource(tmp_path / "heard.wav", clock=SystemClock())
+    peak = record(source, 0.5, tmp_path / "new" / "written.wav")
+    written, rate_hz = soundfile.read(str(tmp_path / "new" / "written.wav"))
+    assert (rate_hz, len(written)) == (16000, 8000)
+    np.testing.assert_allclose(written, speech[:8000], atol=1e-4)
+    assert peak == pytest.approx(np.abs(speech[:8000]).max(), abs=1e-3)
+    write_sound(tmp_path / "heard.wav", speech * 0)
+    with pytest.raises(InputError, match="silent"):
+        record(SoundFileSource(tmp_path / "heard.wav", clock=SystemClock()), 0.5, tmp_path / "no.wav")
+    assert not (tmp_path / "no.wav").exists()
