@@ -1,0 +1,402 @@
+"""Serve the display head: frames in over UDP, one page with a WebSocket out.
+
+One asyncio loop on one thread. Every page has its own short queue from which the oldest falls out, so that a slow page
+delays nobody and never shows stale faces. Source: RFC 6455 (WebSocket), through the package websockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from edge.errors import AuEdgeError, ConfigurationError, DeviceError
+from edge.frames import Float32Array
+from edge.head.arrivals import Arrivals, Decode
+from edge.head.pages import Pages
+from edge.head.wire import FRAME_KIND, Drive, names_message, pack_frame, pack_sound, read_drive, read_message
+from edge.settings import HeadSettings
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import Server, ServerConnection
+    from websockets.http11 import Request, Response
+
+_log = logging.getLogger("au-edge")
+MOST_PAGES = 32
+QUEUE_MESSAGES = 16  # half a second of frames; what is older falls out
+LARGEST_MESSAGE_BYTES = 65_536
+LARGEST_DATAGRAM_BYTES = 65_535
+STATUS_PERIOD_S = 1.0
+START_TIMEOUT_S = 10.0
+WRITE_LIMIT_BYTES = 65_536  # beyond this a page is slow and its queue begins to drop
+
+
+class _Client:
+    """One page: what is yet to be sent to it."""
+
+    def __init__(self) -> None:
+        self.queue: deque[bytes | str] = deque(maxlen=QUEUE_MESSAGES)
+        self.wake = asyncio.Event()
+        self.wants_sound = False
+
+    def offer(self, message: bytes | str) -> None:
+        self.queue.append(message)
+        self.wake.set()
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, take: Callable[[bytes, tuple[str, int]], None]) -> None:
+        self._take = take
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        self._take(data, (str(addr[0]), int(addr[1])))
+
+    def error_received(self, exc: Exception) -> None:
+        """Ignore ICMP errors: we only receive."""
+
+
+class HeadServer:
+    """The display head's server.
+
+    Args:
+        settings: Addresses, allowed hosts, face. Port 0 picks a free one.
+        make_decoder: Returns a decoder of one sender's datagrams (edge.outputs.receiving.StreamDecoder().feed).
+        drive: Takes faces set by hand on the page; None leaves that switched off. Must not block.
+    """
+
+    def __init__(
+        self,
+        settings: HeadSettings,
+        make_decoder: Callable[[], Decode],
+        drive: Callable[[Drive], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        hosts = settings.allowed_hosts.split(",")
+        if settings.host not in ("0.0.0.0", "::", ""):
+            hosts.append(settings.host)
+        self._pages = Pages(hosts, settings.face)
+        self._arrivals = Arrivals(make_decoder)
+        self._drive = drive
+        self._clients: set[_Client] = set()
+        self._names: tuple[str, ...] = ()
+        self._is_sound_wanted = False
+        self._server: Server | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+        self._status: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.frames_port = settings.frames_port
+        self.http_port = settings.port
+
+    @property
+    def address(self) -> str:
+        """Return the page's address; valid after `start`."""
+        host = self._settings.host
+        if host in ("0.0.0.0", "::", ""):
+            host = next((name.strip() for name in self._settings.allowed_hosts.split(",") if name.strip()), "localhost")
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.http_port}/"
+
+    async def start(self) -> None:
+        """Bind both sockets and serve.
+
+        Raises:
+            DeviceError: An address cannot be had.
+            ConfigurationError: The package websockets, the page or the face is missing.
+            InputError: The face is no glTF binary.
+        """
+        try:
+            from websockets.asyncio.server import serve
+        except ImportError as err:
+            raise ConfigurationError(
+                "the display head", "the package websockets is not installed", 'Run `pip install "au-edge[head]"`'
+            ) from err
+        logging.getLogger("websockets").setLevel(logging.CRITICAL)  # what strangers send is not our error
+        self._pages.open()
+        self._loop = loop = asyncio.get_running_loop()
+        settings = self._settings
+        try:
+            self._transport, _ = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(self._take), local_addr=(settings.frames_host, settings.frames_port)
+            )
+            self.frames_port = self._transport.get_extra_info("sockname")[1]
+        except OSError as err:
+            raise _unavailable(
+                "frames over UDP", settings.frames_host, settings.frames_port, err, "frames_port"
+            ) from err
+        try:
+            self._server = await serve(
+                self._serve_page,
+                settings.host,
+                settings.port,
+                process_request=self._process_request,
+                max_size=LARGEST_MESSAGE_BYTES,
+                max_queue=4,
+                write_limit=WRITE_LIMIT_BYTES,
+                compression=None,
+                ping_interval=20,
+                ping_timeout=20,
+                server_header=None,
+            )
+        except OSError as err:
+            self._transport.close()
+            raise _unavailable("the page over HTTP", settings.host, settings.port, err, "port") from err
+        self.http_port = next(iter(self._server.sockets)).getsockname()[1]
+        self._status = asyncio.create_task(self._report())
+
+    async def stop(self) -> None:
+        """Close both sockets and every page; may be called twice."""
+        status, self._status = self._status, None
+        if status is not None:
+            status.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await status
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+            await server.wait_closed()
+
+    def push_sound(self, samples: Float32Array, rate_hz: int, end_unix_s: float) -> None:
+        """Offer sound to the pages that show or record it; for other threads, never blocks.
+
+        Args:
+            samples: float32 [n]; copied.
+            rate_hz: Of the samples.
+            end_unix_s: When the last sample was at the microphone.
+        """
+        loop = self._loop
+        if loop is None or not self._is_sound_wanted:
+            return
+        message = pack_sound(samples, rate_hz, end_unix_s - len(samples) / rate_hz)
+        with contextlib.suppress(RuntimeError):  # the loop has just been closed
+            loop.call_soon_threadsafe(self._offer_sound, message)
+
+    def _offer_sound(self, message: bytes) -> None:
+        for client in self._clients:
+            if client.wants_sound:
+                client.offer(message)
+
+    def _take(self, datagram: bytes, sender: tuple[str, int]) -> None:
+        frame = self._arrivals.take(datagram, sender, time.monotonic())
+        if frame is None or frame.names is None:
+            return
+        self._names = tuple(frame.names)
+        self._broadcast(pack_frame(frame, time.time()))
+
+    def _broadcast(self, message: bytes | str) -> None:
+        for client in self._clients:
+            client.offer(message)
+
+    async def _report(self) -> None:
+        """Tell every page once a second what has arrived."""
+        while True:
+            await asyncio.sleep(STATUS_PERIOD_S)
+            if self._clients:
+                counts = asdict(self._arrivals.counts(time.monotonic()))
+                self._broadcast(json.dumps({"type": "status", "pages": len(self._clients), **counts}))
+
+    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer plain GETs from the table of files; let WebSockets of admitted pages through."""
+        host, origin = _header(request, "Host"), _header(request, "Origin")
+        if request.path.partition("?")[0] == "/ws" and _header(request, "Upgrade"):
+            if not self._pages.admits(host, origin, needs_origin=True):
+                return connection.respond(403, "This host name or origin is not in head.allowed_hosts.\n")
+            if len(self._clients) >= MOST_PAGES:
+                return connection.respond(503, "Too many pages are open.\n")
+            return None
+        from websockets.datastructures import Headers
+        from websockets.http11 import Response
+
+        answer = self._pages.answer(request.path, host, origin, _header(request, "If-None-Match"))
+        headers = Headers({**answer.headers, "Content-Length": str(len(answer.body)), "Connection": "close"})
+        return Response(answer.status, answer.phrase, headers, answer.body)
+
+    async def _serve_page(self, connection: ServerConnection) -> None:
+        """Serve one page until it goes."""
+        from websockets.exceptions import ConnectionClosed
+
+        client = _Client()
+        client.offer(json.dumps({"type": "hello", "drive": self._drive is not None, "unix_s": time.time()}))
+        self._clients.add(client)
+        sender = asyncio.create_task(self._send(connection, client))
+        try:
+            async for message in connection:
+                if isinstance(message, str):
+                    self._hear(message, client)
+        except ConnectionClosed:
+            pass
+        finally:
+            self._clients.discard(client)
+            self._is_sound_wanted = any(other.wants_sound for other in self._clients)
+            sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
+                await sender
+
+    async def _send(self, connection: ServerConnection, client: _Client) -> None:
+        names_sent: tuple[str, ...] = ()
+        while True:
+            await client.wake.wait()
+            client.wake.clear()
+            while client.queue:
+                message = client.queue.popleft()
+                if isinstance(message, bytes) and message[0] == FRAME_KIND and self._names != names_sent:
+                    names_sent = self._names  # sent here, not queued: it must not fall out
+                    await connection.send(names_message(names_sent))
+                await connection.send(message)
+
+    def _hear(self, text: str, client: _Client) -> None:
+        """Act on what a page sends; what is not understood is ignored."""
+        try:
+            message = read_message(text)
+            if message["type"] == "ping":
+                client.offer(json.dumps({"type": "pong", "sent": message.get("sent"), "unix_s": time.time()}))
+            elif message["type"] == "sound":
+                client.wants_sound = message.get("on") is True
+                self._is_sound_wanted = any(other.wants_sound for other in self._clients)
+            elif message["type"] == "drive" and self._drive is not None:
+                self._drive(read_drive(message))
+        except ValueError as err:
+            _log.debug("a page sent something that is ignored: %s", err)
+
+
+def _header(request: Request, name: str) -> str | None:
+    values = request.headers.get_all(name)
+    return str(values[0]) if len(values) == 1 else None
+
+
+def _unavailable(what: str, host: str, port: int, err: OSError, key: str) -> DeviceError:
+    found = err.strerror or str(err)
+    return DeviceError(f"{what} at {host}:{port}", found, f"Set another `{key}` in [head], or stop what uses it")
+
+
+def run_head(
+    settings: HeadSettings,
+    make_decoder: Callable[[], Decode],
+    drive: Callable[[Drive], None] | None = None,
+    on_ready: Callable[[HeadServer], None] | None = None,
+) -> int:
+    """Serve until interrupted.
+
+    Args:
+        settings: See `HeadServer`.
+        make_decoder: See `HeadServer`.
+        drive: See `HeadServer`.
+        on_ready: Called once the page can be opened.
+
+    Returns:
+        0.
+
+    Raises:
+        AuEdgeError: It cannot start; see `HeadServer.start`.
+    """
+    server = HeadServer(settings, make_decoder, drive)
+
+    async def serve_until_stopped() -> None:
+        import signal
+
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+        await server.start()
+        if on_ready is not None:
+            on_ready(server)
+        try:
+            await stopped.wait()
+        finally:
+            await server.stop()
+
+    asyncio.run(serve_until_stopped())
+    return 0
+
+
+class HeadThread:
+    """The server on a thread of its own, beside a running program.
+
+    Args:
+        server: Not yet started.
+    """
+
+    def __init__(self, server: HeadServer) -> None:
+        self.server = server
+        self._ready = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._error: AuEdgeError | None = None
+        self._thread = threading.Thread(target=self._run, name="head", daemon=True)
+
+    @property
+    def address(self) -> str:
+        """Return the page's address."""
+        return self.server.address
+
+    def open(self) -> None:
+        """Start the thread and return once the page can be opened.
+
+        Raises:
+            AuEdgeError: It cannot start; see `HeadServer.start`.
+        """
+        self._thread.start()
+        if not self._ready.wait(START_TIMEOUT_S):
+            raise DeviceError("the display head", "it did not start in time", "Try again, or set `head.enabled = no`")
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Stop the thread; may be called twice."""
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(START_TIMEOUT_S)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            await self.server.start()
+        except AuEdgeError as err:
+            self._error = err
+            return
+        finally:
+            self._ready.set()
+        await self._stop.wait()
+        await self.server.stop()
+
+
+def start_head_thread(
+    settings: HeadSettings,
+    make_decoder: Callable[[], Decode],
+    drive: Callable[[Drive], None] | None = None,
+) -> HeadThread:
+    """Start the server beside a running program and return its handle.
+
+    Raises:
+        AuEdgeError: It cannot start; see `HeadServer.start`.
+    """
+    thread = HeadThread(HeadServer(settings, make_decoder, drive))
+    thread.open()
+    return thread
+
+
+def open_in_browser(address: str, environment: Mapping[str, str]) -> bool:
+    """Open the page where there is a display, and return whether there is one.
+
+    Args:
+        address: Of the page.
+        environment: Of the process; DISPLAY or WAYLAND_DISPLAY tells that there is a screen.
+    """
+    if not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
+        return False
+    import webbrowser
+
+    return webbrowser.open(address)

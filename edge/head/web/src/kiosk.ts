@@ -1,0 +1,17 @@
+// A screen that nobody attends: no cursor, no sleep, and it helps itself.
+const RELOAD_MS = 2000;
+
+export function enterKiosk(canvas: HTMLCanvasElement): void {
+  document.body.classList.add("kiosk");
+  window.addEventListener("contextmenu", (event) => event.preventDefault());
+  // Browsers give full screen only to a touch; under `chromium --kiosk` it is there from the start.
+  window.addEventListener("pointerdown", () => {
+    if (!document.fullscreenElement) document.documentElement.requestFullscreen().catch(() => undefined);
+  });
+  const stayAwake = (): void => {
+    if (document.visibilityState === "visible") navigator.wakeLock?.request("screen").catch(() => undefined);
+  };
+  document.addEventListener("visibilitychange", stayAwake);
+  stayAwake();
+  canvas.addEventListener("webglcontextlost", () => setTimeout(() => location.reload(), RELOAD_MS));
+}

@@ -1,0 +1,107 @@
+// The page: a face, moved by frames from the WebSocket; `?kiosk`, `?inspect` and `?render` choose what is around it.
+import { Connection } from "./connection";
+import { Face } from "./face";
+import { Inspector } from "./inspect";
+import { enterKiosk } from "./kiosk";
+import { element } from "./page";
+import { Player } from "./player";
+import { Stage, type StageOptions } from "./stage";
+
+const CAPTION_MS = 500;
+const RETRY_MS = 3000;
+const CAMERAS = ["face", "bust", "left", "right"] as const;
+
+const query = new URLSearchParams(location.search);
+const isKiosk = query.has("kiosk");
+const isInspecting = query.has("inspect") && !isKiosk;
+const isRendering = query.has("render");
+
+function stageOptions(): StageOptions {
+  const camera = CAMERAS.find((name) => name === query.get("camera")) ?? "face";
+  const colour = query.get("background") ?? "";
+  const background = CSS.supports("color", colour) ? colour : "#20252c";
+  return { background, camera, quality: query.get("quality") === "low" ? "low" : "high" };
+}
+
+/** `?face=robot` shows /faces/robot.glb of the configured folder. */
+function faceUrl(): string {
+  const name = query.get("face");
+  return name ? `/faces/${encodeURIComponent(name)}.glb` : "/face.glb";
+}
+
+function complain(text: string): void {
+  const trouble = element("trouble", HTMLParagraphElement);
+  trouble.textContent = text;
+  trouble.hidden = false;
+}
+
+async function start(): Promise<void> {
+  const canvas = element("face", HTMLCanvasElement);
+  if (isKiosk) enterKiosk(canvas);
+  const stage = new Stage(canvas, stageOptions());
+  const face = await Face.load(faceUrl());
+  stage.show(face);
+  new ResizeObserver(() => stage.resize()).observe(canvas);
+
+  let inspector: Inspector | undefined;
+  let isConnected = false;
+  const connection = new Connection({
+    onNames: (names) => {
+      player.names = names;
+      inspector?.onNames(names);
+    },
+    onFrame: (frame) => {
+      player.push(frame);
+      inspector?.onFrame(frame);
+    },
+    onSound: (sound) => inspector?.onSound(sound),
+    onStatus: (status) => inspector?.onStatus(status),
+    onHello: (canDrive) => inspector?.sliders.allowSending(canDrive),
+    onConnected: (is) => {
+      isConnected = is;
+      if (!is) inspector?.sliders.allowSending(false);
+    },
+  });
+  const player = new Player(face, connection, !isRendering);
+  if (isInspecting) inspector = new Inspector(face, connection, player);
+  const link = element("mode-link", HTMLAnchorElement);
+  if (isInspecting) {
+    link.textContent = "Face only";
+    link.href = "/";
+  }
+  element("caption", HTMLParagraphElement).hidden = isRendering;
+  const clock = { frames: 0, firstMs: 0 };
+  Object.assign(window, { auEdge: { face, stage, player, connection, inspector, clock } });
+  if (isRendering) {
+    document.body.classList.add("kiosk");
+    stage.draw();
+    return;
+  }
+  connection.open();
+
+  const caption = element("caption-text", HTMLSpanElement);
+  setInterval(() => {
+    const { shown, delayS } = player;
+    caption.textContent = !isConnected
+      ? "no connection to the program; trying again"
+      : Number.isFinite(delayS) && shown
+        ? `${shown.state}, ${(delayS * 1000).toFixed(0)} ms from sound to picture`
+        : "waiting for frames";
+  }, CAPTION_MS);
+  const draw = (nowMs: number): void => {
+    player.update(performance.now() / 1000);
+    stage.draw();
+    inspector?.update(nowMs);
+    clock.frames++;
+    clock.firstMs ||= performance.now();
+    requestAnimationFrame(draw);
+  };
+  requestAnimationFrame(draw);
+}
+
+start().catch((error: unknown) => {
+  const reason = error instanceof Error ? error.message : String(error);
+  complain(`The face cannot be shown: ${reason}`);
+  console.error(error);
+  if (isKiosk) setTimeout(() => location.reload(), RETRY_MS);
+});

@@ -1,0 +1,93 @@
+// When each frame is shown: a little later than it came, by as much as the arrivals vary, and in between by blending.
+import type { Frame, State } from "./wire";
+
+export interface Pose {
+  values: Float32Array;
+  head: [number, number, number];
+  state: State;
+  captureUnixS: number; // of the instant shown
+}
+
+const LONGEST_DELAY_S = 0.25;
+const SHORTEST_DELAY_S = 0.004;
+const KEPT_FRAMES = 64;
+const WINDOW_FRAMES = 150; // five seconds at 30 a second
+const CLOCK_JUMP_S = 1.5;
+const LARGEST_BLENDED_GAP_S = 0.25; // over a longer gap a blend would be slow motion
+const DELAY_SLEW_PER_FRAME = 0.02; // the delay changes slowly, so that the face does not stutter
+
+export class Playout {
+  /** How much later than its arrival a frame is shown, seconds. */
+  delayS = 0.04;
+  lastArrivalS = -Infinity;
+  private readonly frames: { timeS: number; frame: Frame }[] = [];
+  private readonly transits: number[] = []; // arrival on our clock less capture on the sender's
+  private readonly intervals: number[] = [];
+
+  /** Takes a frame; nowS is on the page's own clock. */
+  push(frame: Frame, nowS: number): void {
+    const last = this.frames[this.frames.length - 1];
+    let transit = nowS - frame.captureUnixS;
+    const usual = this.transits[this.transits.length - 1];
+    const jumped = usual !== undefined && Math.abs(transit - usual) > CLOCK_JUMP_S;
+    if (last && (jumped || frame.values.length !== last.frame.values.length || frame.captureUnixS <= last.timeS)) {
+      this.reset();
+    }
+    if (last && this.frames.length > 0) {
+      this.intervals.push(frame.captureUnixS - last.timeS);
+      if (this.intervals.length > WINDOW_FRAMES) this.intervals.shift();
+    }
+    transit = nowS - frame.captureUnixS;
+    this.transits.push(transit);
+    if (this.transits.length > WINDOW_FRAMES) this.transits.shift();
+    this.frames.push({ timeS: frame.captureUnixS, frame });
+    if (this.frames.length > KEPT_FRAMES) this.frames.shift();
+    this.lastArrivalS = nowS;
+    this.adaptDelay();
+  }
+
+  private reset(): void {
+    this.frames.length = 0;
+    this.transits.length = 0;
+    this.intervals.length = 0;
+  }
+
+  private adaptDelay(): void {
+    const sorted = [...this.transits].sort((a, b) => a - b);
+    const least = sorted[0] ?? 0;
+    const usualWorst = sorted[Math.floor(0.95 * (sorted.length - 1))] ?? least;
+    const steps = [...this.intervals].sort((a, b) => a - b);
+    const interval = steps[Math.floor(steps.length / 2)] ?? 1 / 30;
+    const wanted = Math.min(LONGEST_DELAY_S, Math.max(SHORTEST_DELAY_S, interval + usualWorst - least));
+    this.delayS += (wanted - this.delayS) * DELAY_SLEW_PER_FRAME * (wanted > this.delayS ? 5 : 1);
+  }
+
+  /** Returns the face of this instant, or undefined before the first frame. */
+  pose(nowS: number): Pose | undefined {
+    if (this.frames.length === 0) return undefined;
+    const least = Math.min(...this.transits);
+    const shownS = nowS - least - this.delayS;
+    let after = this.frames.length - 1;
+    while (after > 0 && this.frames[after - 1]!.timeS >= shownS) after--;
+    const b = this.frames[after]!;
+    const a = this.frames[after - 1];
+    if (!a || shownS >= b.timeS || b.timeS - a.timeS > LARGEST_BLENDED_GAP_S) {
+      const only = a && shownS < b.timeS ? a : b;
+      return { ...only.frame, values: only.frame.values, captureUnixS: only.timeS };
+    }
+    return { ...blend(a.frame, b.frame, (shownS - a.timeS) / (b.timeS - a.timeS)), captureUnixS: shownS };
+  }
+}
+
+/** Blends two frames of the same channels; share 0 is the first. */
+export function blend(
+  a: Pick<Pose, "values" | "head" | "state">,
+  b: Pick<Pose, "values" | "head" | "state">,
+  share: number,
+): Pick<Pose, "values" | "head" | "state"> {
+  const s = Math.min(1, Math.max(0, share));
+  const values = new Float32Array(b.values.length);
+  for (let i = 0; i < values.length; i++) values[i] = a.values[i]! + s * (b.values[i]! - a.values[i]!);
+  const head = a.head.map((v, i) => v + s * (b.head[i]! - v)) as [number, number, number];
+  return { values, head, state: s < 0.5 ? a.state : b.state };
+}
