@@ -21,7 +21,7 @@ TRAIN = [
 ]
 LABEL = ["mediapipe>=0.10.14", "opencv-python-headless>=4.8", "av>=11"]
 VOICES = ["pyworld>=0.3.4", "scipy>=1.10", "pocketsphinx>=5.0.1", "piper-tts>=1.2"]
-HEAD = ["aiohttp>=3.9"]
+HEAD = ["websockets>=13"]
 METRICS = ["prometheus-client>=0.19"]
 CALIBRATE = ["onnx>=1.15"]
 

@@ -260,9 +260,9 @@ def make_source(settings: Settings, manifest: Manifest, clock: Clock) -> AudioSo
         kind = "microphone" if _has_microphone() else "demo"
     source: AudioSource
     if kind == "microphone":
-        from edge.sources.microphone import MicrophoneSource
+        from edge.sources.microphone import Microphone
 
-        source = MicrophoneSource(
+        source = Microphone(
             device=audio.device,
             rate_hz=audio.rate_hz,
             channels=audio.channels,

@@ -191,6 +191,6 @@ def _outputs(settings: Settings, manifest: Manifest | None) -> tuple[list[Findin
 def _head(settings: Settings) -> Finding:
     import importlib.util
 
-    if importlib.util.find_spec("aiohttp") is None:
-        return Finding("display head", "note", "not usable: aiohttp is missing; `pip install 'au-edge[head]'`")
+    if importlib.util.find_spec("websockets") is None:
+        return Finding("display head", "note", "not usable: websockets is missing; `pip install 'au-edge[head]'`")
     return Finding("display head", "ok", "usable: `au-edge head`")
