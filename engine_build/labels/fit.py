@@ -20,7 +20,7 @@ from engine_build.labels.geometry import face_geometry, landmark_geometry
 from engine_build.labels.landmark_points import LIPS
 from engine_build.labels.observation import UNSEEN, Observation, observation_of
 from engine_build.labels.smoothing import fill_gaps, smooth
-from engine_build.labels.speaker import displacements, learn_speaker
+from engine_build.labels.speaker import displacements, learn_speaker, with_lips_meeting
 
 Float64 = NDArray[np.float64]
 
@@ -128,7 +128,7 @@ def fit_clips(clips: Sequence[LandmarkClip], face: BlendshapeFace | None = None)
     geometry = landmark_geometry(speaker.neutral_mm + displacement, face.landmarks)
     activations = solve_bounded(
         observation.design.T @ observation.design,
-        observation.observe(displacement) @ observation.design,
+        observation.observe(with_lips_meeting(displacement, speaker, face)) @ observation.design,
         observation.ridge,
         observation.sparsity,
     )

@@ -21,7 +21,7 @@ from engine_build.labels.channels import CHANNELS
 from engine_build.labels.fit import Labels
 from engine_build.labels.geometry import face_geometry
 
-LABEL_VERSION = 2
+LABEL_VERSION = 3
 
 
 def symmetrised(labels: Labels) -> Labels:

@@ -51,7 +51,7 @@ POINT_WEIGHTS: tuple[tuple[tuple[int, ...], tuple[float, float, float]], ...] = 
 )
 # (point, point, axis, weight): the difference along one axis counts by itself.
 DISTANCES: tuple[tuple[int, int, int, float], ...] = (
-    (UPPER_INNER_LIP, LOWER_INNER_LIP, 1, 8.0),
+    (UPPER_INNER_LIP, LOWER_INNER_LIP, 1, 20.0),
     (LEFT_MOUTH_CORNER, RIGHT_MOUTH_CORNER, 0, 8.0),
     (NOSE_TIP, CHIN_TIP, 1, 3.0),
 )
