@@ -7,6 +7,7 @@ notice and close it is the engine's; the capture loses nothing by waiting for on
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -41,3 +42,13 @@ def make_thread_realtime(priority: int, thread: str) -> str:
         f"{thread} thread: normal scheduling, since real time is not permitted (limit {limit}); "
         "the service unit sets LimitRTPRIO=40, a login needs `rtprio` in /etc/security/limits.d"
     )
+
+
+def make_thread_normal(thread_id: int) -> None:
+    """Take a thread of this process out of real-time scheduling; no error where it has ended.
+
+    Args:
+        thread_id: Its `threading.get_native_id()`.
+    """
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(thread_id, os.SCHED_OTHER, os.sched_param(0))

@@ -6,19 +6,122 @@ rest of its name, or by its id in /proc/asound/cards, which ALSA and udev keep.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import ConfigurationError, DeviceError
-from edge.sources.portaudio import InputInfo
+from edge.sources.bounded_call import BoundedCalls
+from edge.sources.portaudio import InputInfo, PortAudio
 
 CARDS_FILE = Path("/proc/asound/cards")
 _CARD_LINE = re.compile(r"^\s*(\d+)\s+\[(\S+)\s*\]:", re.MULTILINE)
 _HARDWARE = re.compile(r"\(hw:(\d+),(\d+)\)$")
 _ADDRESS = re.compile(r"(?:plug)?hw:(?:CARD=)?(\w+)(?:,(?:DEV=)?(\d+))?", re.IGNORECASE)
-_LOOPBACK = re.compile(r"loopback|monitor", re.IGNORECASE)
+_MONITOR = re.compile(r"loopback|monitor", re.IGNORECASE)
+PULSE_DEVICE = "pulse"  # ALSA's way to a PulseAudio or PipeWire server
+PULSE_PREFIX = "pulse:"  # of a source of that server, as this program names it
+_PACTL_LIMIT_S = 2.0
+LIST_LIMIT_S = 15.0  # every device is opened once for each usual rate
+USUAL_RATES_HZ = (44_100, 48_000, 32_000, 16_000, 96_000, 22_050, 24_000, 88_200, 192_000, 11_025, 8_000)
+MANY_CHANNELS = 32  # more are those of a plug-in that converts, not of a device
+
+
+@dataclass(frozen=True)
+class AudioDevice:
+    """An input as a person is told of it.
+
+    Attributes:
+        index: PortAudio's index at this moment, -1 for a source of the sound server.
+        name: What to write in the configuration.
+        card_id: ALSA's id of its card, or empty.
+        n_channels: Most channels it gives.
+        rates_hz: Usual rates that it does now, ascending; none where it is busy.
+        is_default: Whether it is the system's default.
+        is_monitor: Whether it gives what this machine plays (a loopback, a monitor).
+    """
+
+    index: int
+    name: str
+    card_id: str
+    n_channels: int
+    rates_hz: tuple[int, ...]
+    is_default: bool
+    is_monitor: bool
+
+
+def list_devices() -> list[AudioDevice]:
+    """Return every input that can be listened to, those of the sound server last.
+
+    Raises:
+        ConfigurationError: PyAudio is not installed.
+        DeviceError: The audio system cannot be asked.
+    """
+    try:
+        devices = BoundedCalls("device-lister").call(_list_inputs, LIST_LIMIT_S, lambda _: None)
+    except TimeoutError as err:
+        raise DeviceError(
+            "the audio devices",
+            f"the audio system does not answer within {LIST_LIMIT_S:g} s",
+            "Is a sound server hung?",
+        ) from err
+    except OSError as err:
+        raise DeviceError("the audio devices", f"PortAudio cannot start ({err})", "See `arecord -l`") from err
+    if any(device.name == PULSE_DEVICE for device in devices):
+        devices += pulse_monitors()
+    return devices
+
+
+def _list_inputs() -> list[AudioDevice]:
+    cards = card_numbers()
+    portaudio = PortAudio()
+    try:
+        return [
+            AudioDevice(
+                device.index,
+                device.name,
+                card_id_of(device.name, cards),
+                device.n_channels,
+                tuple(working_rates(portaudio, device)),
+                device.is_default,
+                is_monitor(device.name, card_id_of(device.name, cards)),
+            )
+            for device in portaudio.inputs()
+        ]
+    finally:
+        portaudio.terminate()
+
+
+def working_rates(portaudio: PortAudio, device: InputInfo) -> list[int]:
+    """Return the usual rates that a device does now, ascending; none where it is busy."""
+    n_channels = device.n_channels if device.n_channels <= MANY_CHANNELS else 2
+    return sorted(rate_hz for rate_hz in USUAL_RATES_HZ if portaudio.can_open(device.index, rate_hz, n_channels))
+
+
+def pulse_monitors() -> list[AudioDevice]:
+    """Return what the PulseAudio or PipeWire server plays, one device for each of its outputs; none without one."""
+    listing = ""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        listing = subprocess.run(
+            ["pactl", "list", "short", "sources"],
+            capture_output=True, text=True, errors="replace", timeout=_PACTL_LIMIT_S, check=True,
+        ).stdout  # fmt: skip
+    return parse_pulse_monitors(listing)
+
+
+def parse_pulse_monitors(listing: str) -> list[AudioDevice]:
+    """Read `pactl list short sources`: number, name, driver, "s16le 2ch 48000Hz" and state, between tabs."""
+    monitors = []
+    for line in listing.splitlines():
+        fields = line.split("\t")
+        layout = re.fullmatch(r"\S+ (\d+)ch (\d+)Hz", fields[3].strip()) if len(fields) > 3 else None
+        if layout and fields[1].endswith(".monitor"):
+            name, n_channels, rate_hz = PULSE_PREFIX + fields[1], int(layout[1]), int(layout[2])
+            monitors.append(AudioDevice(-1, name, "", n_channels, (rate_hz,), False, True))
+    return monitors
 
 
 def card_numbers(text: str | None = None) -> dict[str, int]:
@@ -62,14 +165,9 @@ def card_id_of(name: str, cards: Mapping[str, int]) -> str:
     return next((card_id for card_id, n in cards.items() if n == number), "")
 
 
-def is_hardware(name: str) -> bool:
-    """Return whether a name is that of a card's own device, which converts nothing."""
-    return _HARDWARE.search(name) is not None
-
-
-def is_loopback(name: str, card_id: str) -> bool:
+def is_monitor(name: str, card_id: str) -> bool:
     """Return whether a device gives what this machine plays, and not what a room sounds like."""
-    return _LOOPBACK.search(name) is not None or _LOOPBACK.search(card_id) is not None
+    return _MONITOR.search(name) is not None or _MONITOR.search(card_id) is not None
 
 
 def find_input(inputs: Sequence[InputInfo], wanted: str, cards: Mapping[str, int]) -> InputInfo:

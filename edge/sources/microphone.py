@@ -32,7 +32,7 @@ WATCHDOG_PERIODS = 8
 DEAD_LOOK_S = 0.04  # silence after which PortAudio is asked whether it stopped
 
 
-class MicrophoneSource:
+class Microphone:
     """An audio input, mono, on its own axis across every loss and replug.
 
     Args:
@@ -223,6 +223,8 @@ class MicrophoneSource:
             limit_s = max(WATCHDOG_S, WATCHDOG_PERIODS * self._wish.period_samples / self._rate_hz)
         if self._silent_s < DEAD_LOOK_S:
             return
+        if self._stream is not stream:
+            raise DeviceError(self.description, "the microphone is closed", "Open it again")
         if stream.is_dead():
             found = "its stream has ended (is the sound server gone?)"
         elif self._silent_s > limit_s:
@@ -231,6 +233,7 @@ class MicrophoneSource:
             return
         name = self.description
         self._stream = None
+        stream.calm()
         self._calls.start(stream.close)  # at once: an unplugged card makes PortAudio spin on a core
         raise DeviceError(name, found, "It is opened again as soon as it is back")
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from edge.contracts import Clock
 from edge.errors import AuEdgeError, ConfigurationError, DeviceError
-from edge.realtime import CAPTURE_PRIORITY, make_thread_realtime
+from edge.realtime import CAPTURE_PRIORITY, make_thread_normal, make_thread_realtime
+from edge.sources.alsa_devices import MANY_CHANNELS, PULSE_DEVICE, PULSE_PREFIX, USUAL_RATES_HZ, working_rates
 from edge.sources.capture_ring import CaptureRing
 from edge.sources.channels import ChannelChoice
 from edge.sources.portaudio import (
@@ -29,9 +30,6 @@ from edge.sources.portaudio import (
     PortAudio,
 )
 
-USUAL_RATES_HZ = (44_100, 48_000, 32_000, 16_000, 96_000, 22_050, 24_000, 88_200, 192_000, 11_025, 8_000)
-MANY_CHANNELS = 32  # more are those of a plug-in that converts, not of a device
-_PULSE_DEVICE = "pulse"
 _NOT_THIS_WAY = (INVALID_RATE, INVALID_CHANNELS, INVALID_FORMAT)
 
 
@@ -92,6 +90,7 @@ class MicrophoneStream:
         self._clock = clock
         self._lock = threading.Lock()
         self._is_closing = False
+        self._thread_id = 0
         self.rate_hz, self.n_channels, self.sample_format, self._stream = self._negotiate(wish)
 
     def is_dead(self) -> bool:
@@ -103,6 +102,11 @@ class MicrophoneStream:
                 return not self._stream.is_active()
             except OSError:
                 return True
+
+    def calm(self) -> None:
+        """Take the capture thread out of real time: of an unplugged card it spins, and must not starve the others."""
+        if self._thread_id:
+            make_thread_normal(self._thread_id)
 
     def close(self) -> None:
         """Close the stream and release PortAudio; may take long, see `bounded_call`."""
@@ -156,19 +160,12 @@ class MicrophoneStream:
         arrived_s = self._clock.monotonic_s()
         if not self.realtime_line:
             self.realtime_line = make_thread_realtime(CAPTURE_PRIORITY, "capture")
+            self._thread_id = threading.get_native_id()
         if self._is_closing:
             return None, ABORT
         block = np.frombuffer(data, self._dtype).reshape(n_samples, self._columns)
         self.ring.push(block, times["input_buffer_adc_time"], arrived_s, bool(flags & INPUT_OVERFLOW))
         return None, CONTINUE
-
-
-def working_rates(portaudio: PortAudio, device: InputInfo) -> list[int]:
-    """Return the usual rates that a device does now, ascending; none where it is busy."""
-    counts = [device.n_channels] if device.n_channels <= MANY_CHANNELS else [2]
-    return sorted(
-        rate_hz for rate_hz in USUAL_RATES_HZ if any(portaudio.can_open(device.index, rate_hz, n) for n in counts)
-    )
 
 
 def select_pulse_source(wanted: str) -> str:
@@ -177,11 +174,11 @@ def select_pulse_source(wanted: str) -> str:
     Args:
         wanted: "pulse:SOURCE", as `au-edge devices` lists monitors; anything else is returned as it is.
     """
-    prefix, _, source = wanted.partition(":")
-    if prefix != _PULSE_DEVICE or not source:
+    source = wanted.removeprefix(PULSE_PREFIX)
+    if source in ("", wanted):
         return wanted
     os.environ["PULSE_SOURCE"] = source  # libpulse reads it whenever a stream is opened
-    return _PULSE_DEVICE
+    return PULSE_DEVICE
 
 
 def _unavailable(device: InputInfo, err: OSError) -> DeviceError:

@@ -90,7 +90,9 @@ class StreamClock:
         missing = 0
         if self._is_new_stream or is_overrun:
             missing = max(0, round(deviation_s * self._rate_hz))
-            self.end_time_s = begin_s
+            self.end_time_s += missing / self._rate_hz  # whole samples: rounding must not add up over many losses
+            if begin_s < self.end_time_s - 1.0 / self._rate_hz:
+                self.end_time_s = begin_s
             self._is_new_stream = False
             self._n_far = 0
         else:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from edge.realtime import CAPTURE_PRIORITY, ENGINE_PRIORITY, make_thread_realtime
+from edge.realtime import CAPTURE_PRIORITY, ENGINE_PRIORITY, make_thread_normal, make_thread_realtime
 
 
 def on_a_thread(priority: int) -> tuple[str, int, int]:
@@ -39,6 +39,26 @@ def test_other_threads_keep_their_scheduling() -> None:
     before = os.sched_getscheduler(0)
     on_a_thread(CAPTURE_PRIORITY)
     assert os.sched_getscheduler(0) == before
+
+
+def test_a_thread_can_be_taken_out_of_real_time_by_another() -> None:
+    ready, leave = threading.Event(), threading.Event()
+    thread_ids: list[int] = []
+
+    def run() -> None:
+        make_thread_realtime(CAPTURE_PRIORITY, "capture")
+        thread_ids.append(threading.get_native_id())
+        ready.set()
+        leave.wait(5.0)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    ready.wait(5.0)
+    make_thread_normal(thread_ids[0])
+    assert os.sched_getscheduler(thread_ids[0]) & ~os.SCHED_RESET_ON_FORK == os.SCHED_OTHER
+    leave.set()
+    thread.join()
+    make_thread_normal(thread_ids[0])  # it has ended: nothing to do, and no error
 
 
 def test_a_lower_limit_is_used_as_far_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,7 @@ def build_plugin(folder: Path) -> Path:
 
 
 def write_configuration(folder: Path, devices: list[Device]) -> Path:
-    """Make ALSA devices of the plug-in and return the file for ALSA_CONFIG_PATH; their air lies in `folder/NAME.air`."""
+    """Make ALSA devices of the plug-in, their air in `folder/NAME.air`, and return the file for ALSA_CONFIG_PATH."""
     library = build_plugin(folder)
     lines = ["</usr/share/alsa/alsa.conf>", f'pcm_type.au_edge_air {{ lib "{library}" }}']
     for device in devices:

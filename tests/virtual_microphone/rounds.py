@@ -1,0 +1,168 @@
+"""Break a microphone again and again, in a process of its own, and tell how it was each time and what it left behind.
+
+    python -m tests.virtual_microphone.rounds FOLDER KIND N_ROUNDS
+
+Kinds: unplugged, stalled, busy, overrun. Prints one JSON object. The source is kept by the runtime's own SourceKeeper,
+so that what is measured is what the frame loop gets.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import resource
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.clock import SystemClock
+from edge.frames import AudioChunk
+from edge.realtime import ENGINE_PRIORITY, make_thread_realtime
+from edge.runtime.source_keeper import SourceKeeper
+from edge.sources.microphone import Microphone
+from tests.virtual_microphone.air import Device
+from tests.virtual_microphone.studio import Studio
+
+WARM_UP_ROUNDS = 5  # caches of ALSA and of the interpreter fill in the first
+GIVE_UP_S = 5.0
+READ_S = 1 / 30
+
+
+@dataclass
+class Report:
+    """What was seen; counts of the process at the first counted round and at the end."""
+
+    kind: str
+    rounds: int = 0
+    recovery_s: list[float] = field(default_factory=list)
+    stall_s: list[float] = field(default_factory=list)
+    longest_read_s: float = 0.0
+    offsets: list[int] = field(default_factory=list)
+    unplaced: int = 0
+    went_back: int = 0
+    at_start: dict[str, float] = field(default_factory=dict)
+    at_end: dict[str, float] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+
+
+class StallGauge:
+    """How long this machine keeps an ordinary thread waiting: what other programs take away, not the microphone."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        last_s = time.monotonic()
+        while True:
+            time.sleep(0.005)
+            now_s = time.monotonic()
+            self.longest_s = max(self.longest_s, now_s - last_s)
+            last_s = now_s
+
+
+class Listener:
+    """Reads as the frame loop does and checks every chunk against the truth."""
+
+    def __init__(self, studio: Studio, report: Report) -> None:
+        self._truth = studio.truth("mic")
+        self._report = report
+        self._end_index = 0
+        self.source = Microphone("mic", clock=SystemClock())
+        self.keeper = SourceKeeper(self.source, SystemClock())
+        self.keeper.open()
+
+    def read(self) -> AudioChunk | None:
+        began_s = time.monotonic()
+        chunk = self.keeper.read(READ_S)
+        self._report.longest_read_s = max(self._report.longest_read_s, time.monotonic() - began_s)
+        if chunk is not None:
+            self._check(chunk)
+        return chunk
+
+    def until_heard(self, since_s: float) -> float:
+        """Read until sound that is younger than a moment comes; return how long after it that was."""
+        while time.monotonic() - since_s < GIVE_UP_S:
+            chunk = self.read()
+            if chunk is not None and chunk.end_time_s > since_s:
+                break
+        return time.monotonic() - since_s
+
+    def _check(self, chunk: AudioChunk) -> None:
+        self._report.went_back += chunk.start_index < self._end_index
+        self._end_index = chunk.end_index
+        index = self._truth.index_of(chunk)
+        if index is None:
+            self._report.unplaced += 1
+        else:
+            offset = index - chunk.start_index
+            if not self._report.offsets or self._report.offsets[-1] != offset:
+                self._report.offsets.append(offset)
+
+
+def footprint() -> dict[str, float]:
+    """Return what a leak would make grow."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        resident = int(file.read().split()[1]) * resource.getpagesize()
+    return {
+        "files": len(os.listdir("/proc/self/fd")),
+        "threads": len(os.listdir("/proc/self/task")),
+        "python_threads": threading.active_count(),
+        "resident_mb": resident / 1e6,
+    }
+
+
+def one_round(kind: str, studio: Studio, listener: Listener, chance: random.Random) -> float:
+    """Break the microphone once and return how long after its return sound came."""
+    air = studio.airs["mic"]
+    listener.until_heard(time.monotonic() + 0.01)
+    if kind == "overrun":
+        air.fault("overrun")
+        while air["fault"]:
+            listener.read()
+        return listener.until_heard(time.monotonic())
+    air.fault("stalled" if kind == "stalled" else "unplugged")
+    broken_s = time.monotonic()
+    while listener.keeper.is_open and time.monotonic() - broken_s < GIVE_UP_S:
+        listener.read()
+    if kind == "busy":  # back, but another program was faster
+        air.fault("busy")
+    away_s = time.monotonic() + chance.choice([0.0, 0.0, 0.0, 0.3])
+    while time.monotonic() < away_s:
+        listener.read()
+    air.fault("none")
+    return listener.until_heard(time.monotonic())
+
+
+def main() -> None:
+    """Run the rounds and print the report."""
+    folder, kind, n_rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    logging.disable(logging.CRITICAL)
+    folder.mkdir(parents=True, exist_ok=True)
+    studio = Studio(folder, [Device("mic", 48_000)])
+    os.environ["ALSA_CONFIG_PATH"] = str(studio.configuration)
+    make_thread_realtime(ENGINE_PRIORITY, "rounds")
+    report = Report(kind)
+    listener = Listener(studio, report)
+    chance = random.Random(1)
+    gauge = StallGauge()
+    for number in range(WARM_UP_ROUNDS + n_rounds):
+        if number == WARM_UP_ROUNDS:
+            report.at_start = footprint()
+        gauge.longest_s = 0.0
+        report.recovery_s.append(one_round(kind, studio, listener, chance))
+        report.stall_s.append(gauge.longest_s)
+    listener.until_heard(time.monotonic() + 0.01)
+    report.rounds = n_rounds
+    report.at_end = footprint()
+    report.counters = dict(listener.source.counters())
+    listener.keeper.close()
+    print(json.dumps(vars(report)))
+
+
+if __name__ == "__main__":
+    main()
