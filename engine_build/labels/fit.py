@@ -126,9 +126,10 @@ def fit_clips(clips: Sequence[LandmarkClip], face: BlendshapeFace | None = None)
         head[span] = smooth(head[span], fps)
         start = span.stop
     geometry = landmark_geometry(speaker.neutral_mm + displacement, face.landmarks)
+    target = with_lips_meeting(displacement, speaker, face)
     activations = solve_bounded(
         observation.design.T @ observation.design,
-        observation.observe(with_lips_meeting(displacement, speaker, face)) @ observation.design,
+        observation.observe(target) @ observation.design,
         observation.ridge,
         observation.sparsity,
     )
@@ -137,7 +138,7 @@ def fit_clips(clips: Sequence[LandmarkClip], face: BlendshapeFace | None = None)
         n_frames=np.array([len(clip.points) for clip in clips], dtype=np.int32),
         fps=fps,
         activations=activations.astype(np.float32),
-        confidence=channel_confidence(activations[found], displacement[found], observation),
+        confidence=channel_confidence(activations[found], target[found], observation),
         head_deg=(head - np.median(head[found], axis=0)).astype(np.float32),
         geometry=geometry.astype(np.float32),
         geometry_face=face_geometry(activations).astype(np.float32),
@@ -163,7 +164,8 @@ def channel_confidence(activations: Float64, displacement_mm: Float64, observati
     """
     design = observation.design
     error = observation.observe(displacement_mm) - activations @ design.T
-    row_variance = float(np.mean(error**2)) * POINTS_PER_MEASUREMENT
+    coordinates = error[:, : -len(observation.pairs)]  # the distances count many times over: no sample of the error
+    row_variance = float(np.mean(coordinates**2)) * POINTS_PER_MEASUREMENT
     spread = row_variance * np.diag(np.linalg.inv(design.T @ design + np.diag(observation.ridge)))
     variance = activations.var(axis=0)
     confidence = variance / (variance + spread)

@@ -29,8 +29,8 @@ from engine_build.labels.pose import Similarity, head_angles_deg, mean_shape, si
 Float64 = NDArray[np.float64]
 
 NEUTRAL_GAP_PERCENTILE = 25.0  # speech and its pauses hold the lips together for more than a quarter of the time
-# Lips that measure closer than this are together. On grid_s1 (a pixel is 1.25 mm) the landmarks keep 0.4 to 0.9 mm (median;
-# 90th percentile 1.2 mm) between the lips at the /p b/ of bin, place, blue, please, by, where the picture shows them closed.
+# Lips that measure closer than this are together. On grid_s1 (a pixel is 1.25 mm) the landmarks keep 0.4 to 0.9 mm
+# (median; 90th percentile 1.2 mm) between the lips at the /p b/ of bin, place, blue, please, by.
 LIPS_MEET_MM = 1.2
 EYES = ((LEFT_EYE, LEFT_IRIS, "eyeBlinkLeft"), (RIGHT_EYE, RIGHT_IRIS, "eyeBlinkRight"))
 
@@ -132,4 +132,4 @@ def with_lips_meeting(displacement_mm: Float64, speaker: Speaker, face: Blendsha
     excess = opening - np.maximum(gap - LIPS_MEET_MM, 0.0)
     closed[:, upper, 1] -= excess / 2
     closed[:, lower, 1] += excess / 2
-    return closed
+    return np.asarray(closed)
