@@ -86,8 +86,9 @@ class _Reader:
             self._note(f"configuration {origin}", str(err).replace("\n", " "), "Write [section] and key = value lines")
             return
         for section in parser.sections():
-            for key, value in parser.items(section):
-                self._add(section, key, value, origin)
+            if self._is_known(section, origin):
+                for key, value in parser.items(section):
+                    self._add(section, key, value, origin)
 
     def add_override(self, override: str) -> None:
         """Add one "section.key=value"."""
@@ -96,17 +97,23 @@ class _Reader:
         if not (equals and dot and section and key):
             self._note(f"option -o {override}", "it is not section.key=value", "Write for example -o audio.loop=yes")
             return
-        self._add(section, key, value, f"-o {path.strip()}")
+        origin = f"-o {path.strip()}"
+        if self._is_known(section, origin):
+            self._add(section, key, value, origin)
 
     def _note(self, asked: str, found: str, remedy: str) -> None:
         self._mistakes.append(ConfigurationError(asked, found, remedy))
 
-    def _add(self, section: str, key: str, value: str, origin: str) -> None:
+    def _is_known(self, section: str, origin: str) -> bool:
+        """Return whether there is such a section; note it where there is not, also when it is empty."""
         known = [*SECTIONS, *CHANNEL_SECTIONS]
-        if section not in known and not section.startswith("output."):
-            remedy = did_you_mean(section, known) or f"Sections are {', '.join(known)} and output.NAME"
-            self._note(f"section [{section}] in {origin}", "there is no such section", remedy)
-            return
+        if section in known or section.startswith("output."):
+            return True
+        remedy = did_you_mean(section, known) or f"Sections are {', '.join(known)} and output.NAME"
+        self._note(f"section [{section}] in {origin}", "there is no such section", remedy)
+        return False
+
+    def _add(self, section: str, key: str, value: str, origin: str) -> None:
         if section in SECTIONS and key not in (keys := section_options(SECTIONS[section])):
             remedy = did_you_mean(key, keys) or f"Keys of [{section}] are {', '.join(keys)}"
             self._note(f"{section}.{key} in {origin}", "there is no such key", remedy)

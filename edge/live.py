@@ -27,7 +27,7 @@ from edge.app import (
 )
 from edge.clock import SystemClock
 from edge.contracts import AudioSource, FrameOutput
-from edge.errors import AuEdgeError, ConfigurationError
+from edge.errors import AuEdgeError, BackendError, ConfigurationError
 from edge.frames import AUFrame
 from edge.manifest import Manifest
 from edge.metrics import Metrics
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 WATCH_PERIOD_S = 0.05  # of the main thread: a signal wakes it at once, all else can wait this long
 STATUS_PERIOD_S = 1.0
+STOP_LIMIT_S = 3.0  # neutral frames take 0.2 s and closing a microphone up to 2 s
 _FIXED_SECTIONS = ("audio", "model", "realtime", "metrics", "head")  # what SIGHUP cannot change in a running program
 _log = logging.getLogger("au-edge")
 
@@ -98,13 +99,14 @@ class LiveProgram:
         self._source = self._make_source(self._settings)
         server = self._make_metrics_server()
         previous = {number: signal.signal(number, self._on_signal) for number in self._signals()}
-        engine = threading.Thread(target=self._run_engine, name="au-edge-engine")
+        # A daemon: where a library hangs for ever, the program still ends when it is told to.
+        engine = threading.Thread(target=self._run_engine, name="au-edge-engine", daemon=True)
         try:
             engine.start()
             self._watch(engine)
         finally:
             self._stop.set()
-            engine.join()
+            engine.join(STOP_LIMIT_S)
             if server is not None:
                 server.close()
             for number, handler in previous.items():
@@ -112,6 +114,10 @@ class LiveProgram:
             self._notifier.close()
         if self._failure is not None:
             raise self._failure
+        if engine.is_alive():
+            raise BackendError(
+                "stopping", f"the engine did not end within {STOP_LIMIT_S:g} s", "See the log before this"
+            )
         return 0
 
     def _make_outputs(self, settings: Settings) -> list[FrameOutput]:
@@ -138,7 +144,7 @@ class LiveProgram:
         ends_s = None
         log_period_s = self._settings.metrics.log_period_s
         next_log_s = self._clock.monotonic_s() + log_period_s
-        while engine.is_alive():
+        while engine.is_alive() and not self._stop.is_set():
             self._wake.wait(WATCH_PERIOD_S)
             self._wake.clear()
             now_s = self._clock.monotonic_s()

@@ -86,6 +86,13 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, content: bytes
         load(path)
 
 
+def test_an_unknown_section_is_a_mistake_also_when_it_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "own.conf"
+    path.write_text("[outpt.osc]\n")
+    with pytest.raises(ConfigurationMistakesError, match=r"outpt\.osc"):
+        load(path)
+
+
 def test_a_missing_file_is_an_error() -> None:
     with pytest.raises(ConfigurationMistakesError, match="cannot be read"):
         load(Path("/nonexistent/own.conf"))
