@@ -1,0 +1,74 @@
+"""iFacialMocap: text over UDP, `mouthSmile_R-25|...|=head#x,y,z,px,py,pz|rightEye#x,y,z|leftEye#x,y,z|`.
+
+Values are whole percents; angles are degrees. Frames are pushed to the receiver's port without waiting for its hello.
+Source of the form: ifacialmocap.com/for-developer. No independent reader exists in the package registries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edge.contracts import Datagram
+from edge.frames import AUFrame
+from edge.manifest import Manifest
+from edge.outputs.bounded import BoundedValues
+from edge.outputs.options import Option, OptionValues
+from edge.vocabulary import positions
+
+_EYE_RANGE_DEG = 30.0  # a look of 1.0
+_LOOKS = tuple(f"eyeLook{way}{side}" for side in ("Left", "Right") for way in ("Up", "Down", "In", "Out"))
+
+
+class IFacialMocapCodec:
+    """Frames as the iPhone application sends them.
+
+    Args:
+        manifest: Names and order of the channels.
+        options: See OPTIONS.
+    """
+
+    OPTIONS: tuple[Option, ...] = (
+        Option("invert_yaw", "flag", "no", help="the head turns the other way"),
+        Option("invert_pitch", "flag", "no", help="the head nods the other way"),
+        Option("invert_roll", "flag", "no", help="the head tilts the other way"),
+    )
+    default_port = 49983
+    summary = "iFacialMocap: text, percents by name, head and eyes in degrees; pushed, no hello needed"
+    known_receiver = "iFacialMocap's plugins for Maya, Blender, Unity; VSeeFace, VMagicMirror, Warudo"
+
+    def __init__(self, manifest: Manifest, options: Mapping[str, str]) -> None:
+        values = OptionValues("protocol ifacialmocap", self.OPTIONS, options)
+        names = [short_name(name).replace("%", "%%") for name in manifest.channels]
+        angles = ",".join(["%.2f"] * 3)
+        shapes = "".join(f"{name}-%d|" for name in names)
+        self._template = f"{shapes}=head#{angles},0.00,0.00,0.00|rightEye#{angles}|leftEye#{angles}|"
+        self._bounded = BoundedValues(manifest.n_channels)
+        self._looks = positions(_LOOKS, manifest.channels)
+        # Unity's turns: x down, y to the right, z to the left shoulder are positive.
+        self._signs = tuple(1.0 if values.flag(f"invert_{axis}") else -1.0 for axis in ("pitch", "yaw", "roll"))
+
+    def encode(self, frame: AUFrame) -> Sequence[Datagram]:
+        """Return one datagram."""
+        self._bounded.load(frame)
+        activations = self._bounded.activations.tolist()
+        head = [s * angle + 0.0 for s, angle in zip(self._signs, self._bounded.head_deg.tolist(), strict=True)]
+        looks = [activations[place] * _EYE_RANGE_DEG if place >= 0 else 0.0 for place in self._looks]
+        up, down, inwards, outwards = looks[:4]
+        left = (down - up, inwards - outwards, 0.0)
+        up, down, inwards, outwards = looks[4:]
+        right = (down - up, outwards - inwards, 0.0)
+        percents = [round(100 * value) for value in activations]
+        return ((self._template % (*percents, *head, *right, *left)).encode(),)
+
+    def announce(self) -> Sequence[Datagram]:
+        """Return nothing."""
+        return ()
+
+
+def short_name(name: str) -> str:
+    """Return an ARKit name with its side as _L or _R."""
+    if name.endswith("Left") and name not in ("jawLeft", "mouthLeft"):
+        return name[:-4] + "_L"
+    if name.endswith("Right") and name not in ("jawRight", "mouthRight"):
+        return name[:-5] + "_R"
+    return name
