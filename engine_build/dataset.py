@@ -138,7 +138,8 @@ def read_audio(path: Path, rate_hz: int) -> Float32Array:
         import soxr
 
         mono = soxr.resample(mono, rate, rate_hz).astype(np.float32)
-    return np.nan_to_num(mono)
+    finite: Float32Array = np.nan_to_num(mono)
+    return finite
 
 
 def make_extractor(spec: FeatureSpec) -> Any:
@@ -154,11 +155,19 @@ def make_extractor(spec: FeatureSpec) -> Any:
 
 
 def compute_features(samples: Float32Array, spec: FeatureSpec) -> Float32Array:
-    """Return the features of a recording, [n_frames, ...] without the batch axis."""
-    result: Float32Array = make_extractor(spec).compute_sequence(
-        samples, FrameAxis(spec.sample_rate_hz, spec.frame_rate)
-    )
-    return result
+    """Return the features of a recording, [n_frames, ...] without the batch axis, silence before its start."""
+    extractor = make_extractor(spec)
+    axis = FrameAxis(spec.sample_rate_hz, spec.frame_rate)
+    if hasattr(extractor, "compute_sequence"):
+        whole: Float32Array = extractor.compute_sequence(samples, axis)
+        return whole
+    n_window = extractor.window_samples
+    padded = np.concatenate([np.zeros(n_window, np.float32), samples])
+    out = np.empty((axis.n_frames_within(len(samples)), *extractor.shape), np.float32)
+    for k in range(len(out)):
+        end = axis.end_of(k)
+        extractor.compute(padded[end : end + n_window], out[k])
+    return out[:, 0]
 
 
 def cached_features(spec: CorpusSpec, clips: Sequence[str], features: FeatureSpec, cache: Path) -> Path:
@@ -175,7 +184,7 @@ def cached_features(spec: CorpusSpec, clips: Sequence[str], features: FeatureSpe
     cache.mkdir(parents=True, exist_ok=True)
     parts = []
     for clip in clips:
-        path = _audio_path(Path(spec.audio), clip)
+        path = find_audio(Path(spec.audio), clip)
         parts.append(compute_features(read_audio(path, features.sample_rate_hz), features).astype(np.float16))
     for path, content in (
         (array_path, np.concatenate(parts)),
@@ -187,7 +196,12 @@ def cached_features(spec: CorpusSpec, clips: Sequence[str], features: FeatureSpe
     return stem
 
 
-def _audio_path(folder: Path, clip: str) -> Path:
+def find_audio(folder: Path, clip: str) -> Path:
+    """Return the recording of a clip.
+
+    Raises:
+        InputError: There is none.
+    """
     for suffix in AUDIO_SUFFIXES:
         path = folder / f"{clip}{suffix}"
         if path.exists():

@@ -8,11 +8,13 @@ background, reverberation, masked bands and stretches.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32Array = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 UNIT_DB = 60.0
 FLOOR = -100.0 / UNIT_DB  # of a column, units under full scale
 
@@ -78,42 +80,64 @@ def augment(
         band_hz: float32 [n_bands], centres.
         columns_hz: Columns a second.
     """
-    n, n_bands, n_columns = levels.shape
+    n = len(levels)
     out = levels
     if spec.warp:
         out = warp_bands(out, np.exp(rng.uniform(-spec.warp, spec.warp, n)).astype(np.float32), band_hz)
-    axis = np.linspace(-0.5, 0.5, n_bands)
-    shape_db = rng.normal(0, spec.tilt_db, (n, 1)) * axis
-    for order in range(1, 5):
-        phase = rng.uniform(0, 2 * np.pi, (n, 1))
-        shape_db = shape_db + rng.normal(0, spec.ripple_db, (n, 1)) * np.cos(np.pi * order * axis + phase)
-    out = out + (shape_db / UNIT_DB).astype(np.float32)[:, :, None]
+    out = _colour(out, spec, rng)
     out = _echo(out, spec, rng, columns_hz)
-    out = _noise(out, spec, rng, axis)
+    out = _noise(out, spec, rng)
     out = _babble(out, spec, rng)
-    limited = rng.random(n) < spec.band_limit
-    cut_hz = rng.uniform(3000.0, 7600.0, n)
-    fall = np.clip((band_hz[None] - cut_hz[:, None]) / 300.0, 0.0, 1.0) * limited[:, None]
-    out = out - fall.astype(np.float32)[:, :, None]
-    out = out + (rng.uniform(-spec.gain_db, spec.gain_db, (n, 1, 1)) / UNIT_DB).astype(np.float32)
-    out = np.maximum(out, np.float32(FLOOR))
-    for i in range(n):
-        for _ in range(spec.mask_bands):
-            width, start = rng.integers(0, 9), rng.integers(0, n_bands - 8)
-            out[i, start : start + width] = np.quantile(out[i], 0.05) if rng.random() < 0.5 else out[i].mean()
-        for _ in range(spec.mask_columns):
-            width, start = rng.integers(0, max(2, int(0.1 * columns_hz))), rng.integers(0, n_columns)
-            out[i, :, start : start + width] = out[i].mean()
+    out = _band_limit(out, spec, rng, band_hz)
+    gain: Floats = rng.uniform(-spec.gain_db, spec.gain_db, (n, 1, 1)) / UNIT_DB
+    out = np.maximum(out + gain.astype(np.float32), np.float32(FLOOR))
+    _mask(out, spec, rng, columns_hz)
     return out
 
 
-def _noise(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator, axis: Float32Array) -> Float32Array:
+def _colour(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator) -> Float32Array:
+    """Tilt and ripple the spectrum, as voices and microphones do."""
+    n, n_bands, _ = levels.shape
+    axis = np.linspace(-0.5, 0.5, n_bands)
+    shape_db: Floats = rng.normal(0, spec.tilt_db, (n, 1)) * axis
+    for order in range(1, 5):
+        phase = rng.uniform(0, 2 * np.pi, (n, 1))
+        shape_db = shape_db + rng.normal(0, spec.ripple_db, (n, 1)) * np.cos(np.pi * order * axis + phase)
+    out: Float32Array = levels + (shape_db / UNIT_DB).astype(np.float32)[:, :, None]
+    return out
+
+
+def _band_limit(
+    levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator, band_hz: Float32Array
+) -> Float32Array:
+    """End the spectrum of some at 3 to 7.6 kHz."""
+    limited = rng.random((len(levels), 1)) < spec.band_limit
+    cut_hz: Floats = rng.uniform(3000.0, 7600.0, (len(levels), 1))
+    share = np.clip((band_hz[None] - cut_hz) / 300.0, 0.0, 1.0).astype(np.float32)
+    out: Float32Array = levels - (share * limited)[:, :, None].astype(np.float32)
+    return out
+
+
+def _mask(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator, columns_hz: float) -> None:
+    """Hide bands and stretches of every sequence, in place."""
+    n_bands, n_columns = levels.shape[1:]
+    for sequence in levels:
+        for _ in range(spec.mask_bands):
+            width, start = rng.integers(0, 9), rng.integers(0, n_bands - 8)
+            sequence[start : start + width] = np.quantile(sequence, 0.05) if rng.random() < 0.5 else sequence.mean()
+        for _ in range(spec.mask_columns):
+            width, start = rng.integers(0, max(2, int(0.1 * columns_hz))), rng.integers(0, n_columns)
+            sequence[:, start : start + width] = sequence.mean()
+
+
+def _noise(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator) -> Float32Array:
     """Add stationary noise of a random colour, with the flutter that noise has in short columns."""
     n = len(levels)
+    axis = np.linspace(-0.5, 0.5, levels.shape[1])
     peak = np.quantile(levels.max(axis=1), 0.95, axis=1)
-    colour_db = rng.normal(-15.0, 15.0, (n, 1)) * axis + rng.normal(0, 4.0, (n, 1)) * np.cos(2 * np.pi * axis)
-    snr_db = rng.uniform(5.0, 45.0, (n, 1)) + 300.0 * (rng.random((n, 1)) >= spec.noise)
-    level = peak[:, None] + (colour_db - snr_db) / UNIT_DB
+    colour_db: Floats = rng.normal(-15.0, 15.0, (n, 1)) * axis + rng.normal(0, 4.0, (n, 1)) * np.cos(2 * np.pi * axis)
+    snr_db: Floats = rng.uniform(5.0, 45.0, (n, 1)) + 300.0 * (rng.random((n, 1)) >= spec.noise)
+    level: Floats = peak[:, None] + (colour_db - snr_db) / UNIT_DB
     flutter = rng.standard_normal(levels.shape, dtype=np.float32) * np.float32(4.5 / UNIT_DB)
     return add_levels(levels, level.astype(np.float32)[:, :, None] + flutter)
 

@@ -99,11 +99,16 @@ class PaperNetwork(nn.Module):
         n_batch, n_frames = windows.shape[:2]
         maps = self.convolutions(windows.reshape(n_batch * n_frames, 1, *windows.shape[-2:]))
         sequence = maps.reshape(n_batch, n_frames, -1)
+        is_step = n_frames == 1 and not self.training
         after: State = {}
         if isinstance(self.recurrent, GatedUnit):
-            memory, after["hidden"] = self.recurrent(sequence, state["hidden"])
+            run = self.recurrent.step if is_step else self.recurrent
+            memory, after["hidden"] = run(maps if is_step else sequence, state["hidden"])
         elif isinstance(self.recurrent, MemoryUnit):
-            memory, after["hidden"], after["cell"] = self.recurrent(sequence, state["hidden"], state["cell"])
+            remember = self.recurrent.step if is_step else self.recurrent
+            memory, after["hidden"], after["cell"] = remember(
+                maps if is_step else sequence, state["hidden"], state["cell"]
+            )
         else:
             memory = torch.tanh(self.dense(sequence))
         memory = self.dropout(memory)

@@ -42,8 +42,8 @@ class StreamConfig:
     n_channels: int = 52
     n_bands: int = 80
     columns_per_frame: int = 3
-    first_maps: int = 24
-    second_maps: int = 48
+    first_maps: int = 16
+    second_maps: int = 32
     width: int = 192
     hidden: int = 192
     dropout: float = 0.2
@@ -103,6 +103,7 @@ class StreamNetwork(nn.Module):
         self.geometry = nn.Linear(128, config.n_geometry)
         self.phones = nn.Linear(joined, config.n_phones) if config.n_phones else None
         self.dropout = nn.Dropout(config.dropout)
+        self.drop_maps = nn.Dropout1d(config.dropout)  # whole maps, for a whole sequence: cheap, and as hard
         nn.init.constant_(self.face.bias, -2.5)  # a face starts near rest: sigmoid(-2.5) = 0.08
 
     def set_prior(self, columns: NDArray[np.float32]) -> None:
@@ -143,7 +144,7 @@ class StreamNetwork(nn.Module):
         maps, after["first_columns"] = self.first(maps, state["first_columns"])
         maps, after["second_columns"] = self.second(maps, state["second_columns"])
         flat = maps.permute(0, 1, 3, 2).reshape(n_batch, -1, n_frames * self.config.columns_per_frame)
-        flat = torch.cat([state["gather_columns"], self.dropout(flat)], dim=2)
+        flat = torch.cat([state["gather_columns"], self.drop_maps(flat)], dim=2)
         after["gather_columns"] = flat[:, :, -state["gather_columns"].shape[2] :]
         frames = functional.leaky_relu(self.gather(flat), 0.01)
         padded = torch.cat([state["block_frames"], frames], dim=2)

@@ -1,7 +1,8 @@
 """Put quantise/dequantise pairs into an ONNX graph: symmetric int8, weight scales per output channel, float biases.
 
-The form is the one that ONNX Runtime fuses and TensorRT parses: Q/DQ before each quantised convolution, and between it
-and its leaky ReLU; weights stored as int8 with a DequantizeLinear. Where the scales come from is the caller's business.
+The form is the one that ONNX Runtime fuses and TensorRT parses: Q/DQ before each quantised convolution and right after
+it, before its leaky ReLU (ONNX Runtime makes no integer product without the second); weights stored as int8 with a
+DequantizeLinear. Where the scales come from is the caller's business.
 """
 
 from __future__ import annotations
@@ -25,15 +26,13 @@ class QuantizableNode:
         name: Of the node.
         data: Tensor that flows in.
         weight: Initialiser.
-        output: Tensor that flows out.
-        has_leaky_relu: A leaky ReLU is its only reader: a pair goes between them.
+        output: Tensor that flows out, before its activation function.
     """
 
     name: str
     data: str
     weight: str
     output: str
-    has_leaky_relu: bool
 
 
 def quantizable_nodes(model: Any, keep_float: Collection[str] = ()) -> list[QuantizableNode]:
@@ -44,19 +43,13 @@ def quantizable_nodes(model: Any, keep_float: Collection[str] = ()) -> list[Quan
         keep_float: Names of weights, or parts of them, that stay in float.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
-    readers: dict[str, list[Any]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
     found = []
     for node in model.graph.node:
         if node.op_type != "Conv" or node.input[1] not in constants:
             continue
         if any(part in node.input[1] for part in keep_float):
             continue
-        following = readers.get(node.output[0], [])
-        leaky = len(following) == 1 and following[0].op_type == "LeakyRelu"
-        found.append(QuantizableNode(node.name, node.input[0], node.input[1], node.output[0], leaky))
+        found.append(QuantizableNode(node.name, node.input[0], node.input[1], node.output[0]))
     return found
 
 
@@ -65,8 +58,7 @@ def calibrated_tensors(nodes: list[QuantizableNode]) -> list[str]:
     names: dict[str, None] = {}
     for node in nodes:
         names[node.data] = None
-        if node.has_leaky_relu:
-            names[node.output] = None
+        names[node.output] = None
     return list(names)
 
 
@@ -116,20 +108,18 @@ def insert_pairs(
 
     renamed: dict[str, str] = {}
     for node in graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = renamed.get(name, name)
         quantized = by_name.get(node.name)
         if quantized is None:
-            for i, name in enumerate(node.input):
-                if node.op_type == "LeakyRelu" and name in renamed:
-                    node.input[i] = renamed[name]
             ordered.append(node)
             continue
-        node.input[0] = pair(quantized.data)
+        node.input[0] = renamed.get(quantized.data) or pair(quantized.data)
         weight = numpy_helper.to_array(weights[quantized.weight])
         scale = choose_weight_scales(weight)
         node.input[1] = _store_weight(graph, ordered, quantized.weight, weight, scale)
         ordered.append(node)
-        if quantized.has_leaky_relu:
-            renamed[quantized.output] = pair(quantized.output)
+        renamed[quantized.output] = pair(quantized.output)
     nodes_now = [onnx.NodeProto() for _ in ordered]
     for copy, node in zip(nodes_now, ordered, strict=True):
         copy.CopyFrom(node)

@@ -84,6 +84,8 @@ class Trainer:
         self.network = build_network(config)
         self.average = build_network(config)
         self._set_priors()
+        if config.start_from:
+            self.network.load_state_dict(torch.load(config.start_from, weights_only=True)["network"])
         self.average.load_state_dict(self.network.state_dict())
         self.scale = label_scale(self.training, config)
         self.optimiser = torch.optim.AdamW(
@@ -253,11 +255,7 @@ def label_scale(corpora: list[Corpus], config: TrainConfig) -> Any:
         channel_std = np.nan_to_num(_nan_std(activations))
         geometry_std = np.nan_to_num(_nan_std(geometry), nan=1.0)
         geometry_mean = np.nan_to_num(_nan_mean(geometry))
-    face = None
-    if config.face:
-        archive = np.load(config.face)
-        rows = {str(name): row for name, row in zip(archive["channels"], archive["face"], strict=True)}
-        face = torch.tensor(np.stack([rows.get(name, np.zeros(3)) for name in config.channels]), dtype=torch.float32)
+    face = torch.tensor(face_slopes(config, activations), dtype=torch.float32)
     return LabelScale(
         torch.tensor(np.maximum(channel_std, 0.02), dtype=torch.float32),
         torch.tensor(geometry_mean, dtype=torch.float32),
@@ -265,6 +263,27 @@ def label_scale(corpora: list[Corpus], config: TrainConfig) -> Any:
         torch.tensor(np.maximum(head.std(axis=0), 0.5), dtype=torch.float32),
         face,
     )
+
+
+def face_slopes(config: TrainConfig, activations: Any) -> Any:
+    """Return [n_channels, 3]: how gap, width and chin distance of the face change with each activation.
+
+    The blendshape face is nearly linear; the slopes are taken at the mean face of the labels, lips a little open.
+    """
+    from engine_build.labels.channels import CHANNELS
+    from engine_build.labels.geometry import face_geometry
+
+    ours = {name: i for i, name in enumerate(config.channels)}
+    mean = dict(zip(config.channels, np.nan_to_num(_nan_mean(activations)), strict=True))
+    base = np.array([mean.get(name, 0.0) for name in CHANNELS])
+    base[list(CHANNELS).index("jawOpen")] += 0.1
+    slopes = np.zeros((len(config.channels), 3))
+    for i, name in enumerate(CHANNELS):
+        if name in ours:
+            step = np.zeros(len(CHANNELS))
+            step[i] = 0.02
+            slopes[ours[name]] = (face_geometry((base + step)[None])[0] - face_geometry((base - step)[None])[0]) / 0.04
+    return slopes
 
 
 def _nan_mean(values: Any) -> Any:

@@ -56,7 +56,7 @@ class TrainConfig:
         validation: To choose by; none of its clips may be in `corpora`.
         augment: How far voices are changed.
         loss: Weights of the terms.
-        face: npz with `face` [n_channels, 3] and `channels`, or "" for none.
+        start_from: Weights to begin with (`best.pt` of another run), or "".
         n_steps: Batches.
         batch: Sequences in a batch.
         n_frames: Frames of a sequence.
@@ -82,7 +82,7 @@ class TrainConfig:
     validation: tuple[CorpusSpec, ...] = ()
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     loss: LossWeights = field(default_factory=LossWeights)
-    face: str = ""
+    start_from: str = ""
     n_steps: int = 6000
     batch: int = 16
     n_frames: int = 100
