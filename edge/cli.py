@@ -17,7 +17,9 @@ COMMANDS = {
     "render": ("edge.commands.render", "compute the frames of sound files into CSV, JSON lines or npz"),
     "devices": ("edge.commands.devices", "list the microphones"),
     "check": ("edge.commands.check", "say what is here and usable, and the remedy for what is not"),
+    "bench": ("edge.commands.bench", "measure latency by stage and end to end, processor time, memory, power"),
     "watch": ("edge.commands.watch", "show frames that arrive over UDP or OSC"),
+    "head": ("edge.commands.head", "serve a page with a face that shows the frames that arrive"),
     "config": ("edge.commands.config", "show the configuration in force and where each value came from"),
     "protocols": ("edge.commands.protocols", "list the wire formats"),
 }

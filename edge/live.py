@@ -5,9 +5,11 @@ The main thread waits for signals, draws the view and logs; the engine thread (r
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -26,7 +28,7 @@ from edge.app import (
     make_stages,
 )
 from edge.clock import SystemClock
-from edge.contracts import AudioSource, FrameOutput
+from edge.contracts import AudioSource, FrameOutput, FrameStage
 from edge.errors import AuEdgeError, BackendError, ConfigurationError
 from edge.frames import AUFrame
 from edge.manifest import Manifest
@@ -38,6 +40,7 @@ from edge.service import ServiceNotifier
 from edge.settings import Settings
 
 if TYPE_CHECKING:
+    from edge.live_head import LiveHead
     from edge.metrics_http import MetricsServer
     from edge.watch.live_view import LiveView
 
@@ -80,6 +83,7 @@ class LiveProgram:
         self._notifier = ServiceNotifier.from_environment()
         self._is_ready = False
         self._next_status_s = 0.0
+        self._head: LiveHead | None = None
         self._view: LiveView | None = None
         self._facts: tuple[str, ...] = ()
 
@@ -95,6 +99,7 @@ class LiveProgram:
         self._settings = self._load()
         self._manifest = find_manifest(self._settings.model.path)
         check_channels(self._settings, self._manifest)
+        self._head = self._make_head()
         self._outputs = self._make_outputs(self._settings)
         self._source = self._make_source(self._settings)
         server = self._make_metrics_server()
@@ -109,6 +114,8 @@ class LiveProgram:
             engine.join(STOP_LIMIT_S)
             if server is not None:
                 server.close()
+            if self._head is not None:
+                self._head.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
             self._notifier.close()
@@ -121,7 +128,25 @@ class LiveProgram:
         return 0
 
     def _make_outputs(self, settings: Settings) -> list[FrameOutput]:
-        return make_outputs(settings, self._manifest, self._clock)
+        fed = () if self._head is None else (self._head.output(),)
+        every = dataclasses.replace(settings, outputs=(*settings.outputs, *fed))
+        return make_outputs(every, self._manifest, self._clock)
+
+    def _make_stages(self, settings: Settings) -> tuple[list[FrameStage], list[FrameStage]]:
+        stages, idle_stages = make_stages(settings, self._manifest)
+        return [*stages, *([self._head] if self._head is not None else [])], idle_stages
+
+    def _make_head(self) -> LiveHead | None:
+        """Serve the page where it is configured."""
+        if not self._settings.head.enabled:
+            return None
+        from edge.live_head import LiveHead
+
+        manifest = self._manifest
+        head = LiveHead(self._settings.head, manifest.sample_rate_hz, manifest.lookahead_ms / 1000, self._clock)
+        head.open()
+        print(f"the face: {head.address}", file=sys.stderr)
+        return head
 
     def _make_source(self, settings: Settings) -> AudioSource:
         return make_source(settings, self._manifest, self._clock)
@@ -176,6 +201,10 @@ class LiveProgram:
         view = LiveView(self._manifest.channels, f"{self._source.description} -> {addresses}", sys.stdout)
         view.open()
         self._view = view
+        if self._head is not None:
+            from edge.head.server import open_in_browser
+
+            open_in_browser(self._head.address, os.environ)
 
     def _short_facts(self) -> tuple[str, ...]:
         """Return what is worth a glance: latency, and losses where there are any."""
@@ -184,6 +213,8 @@ class LiveProgram:
         lost = self._source.counters().get("lost_samples", 0)
         if self._metrics.late_frames or lost:
             facts.append(f"late {self._metrics.late_frames}, lost {lost} samples")
+        if self._head is not None:
+            facts.append(self._head.address)
         return tuple(facts)
 
     def _make_metrics_server(self) -> MetricsServer | None:
@@ -213,7 +244,7 @@ class LiveProgram:
                     "the new configuration", f"it changes {', '.join(changed)}", "Restart the program for these"
                 )
             check_channels(settings, self._manifest)
-            stages, idle_stages = make_stages(settings, self._manifest)
+            stages, idle_stages = self._make_stages(settings)
             outputs = self._make_outputs(settings)
         except AuEdgeError as err:
             _log.error("configuration not changed: %s", err)
@@ -258,7 +289,7 @@ class LiveProgram:
         try:
             session.warm_up(settings.model.warm_up_frames)
             keeper.open(wait=settings.audio.wait)
-            stages, idle_stages = make_stages(settings, manifest)
+            stages, idle_stages = self._make_stages(settings)
             pipeline = make_pipeline(manifest, session, lambda: self._source.rate_hz, stages, self._metrics)
             is_live = settings.audio.pace == "realtime" or settings.audio.source not in ("file", "tone", "noise")
             self._loop = FrameLoop(

@@ -1,0 +1,95 @@
+"""`au-edge head`: a page with a face that shows the frames that arrive, from this machine or another."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from edge.commands.arguments import add_configuration_arguments, settings_from
+from edge.settings import Settings
+
+if TYPE_CHECKING:
+    from edge.head.server import HeadServer
+    from edge.head.wire import Drive
+
+_log = logging.getLogger("au-edge.head")
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser.epilog = (
+        "Examples:\n"
+        "  au-edge head                              frames on UDP 9001, the page on http://127.0.0.1:8930/\n"
+        "  au-edge head --open                       and open it in the browser\n"
+        "  au-edge head -o head.host=0.0.0.0 -o head.allowed_hosts=kiosk.local      for other machines\n"
+        "  au-edge head --drive -o output.json.enabled=no    what the page's sliders set goes to the other outputs\n"
+        "Add ?kiosk to the address for a full-screen face without controls."
+    )
+    add_configuration_arguments(parser)
+    parser.add_argument("--open", action="store_true", help="open the page where there is a display")
+    parser.add_argument("--drive", action="store_true", help="let the page's sliders move the configured outputs")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    from edge.head.server import open_in_browser, run_head
+    from edge.outputs.receiving import StreamDecoder
+
+    settings = settings_from(arguments)
+
+    def say(server: HeadServer) -> None:
+        head = settings.head
+        _log.info("frames: udp://%s:%d    page: %s", head.frames_host, server.frames_port, server.address)
+        if arguments.open:
+            open_in_browser(server.address, os.environ)
+
+    driver = Driver(settings) if arguments.drive else None
+    try:
+        return run_head(settings.head, lambda: StreamDecoder().feed, driver.send if driver else None, say)
+    finally:
+        if driver is not None:
+            driver.close()
+
+
+class Driver:
+    """Sends faces that are set by hand on the page to the configured outputs.
+
+    Args:
+        settings: Whose outputs; one that leads back to the page itself is left out.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        from edge.app import find_manifest, make_outputs
+        from edge.clock import SystemClock
+        from edge.frames import AUFrame, State
+
+        self._manifest = find_manifest(settings.model.path)
+        self._clock = SystemClock()
+        own = [o for o in settings.outputs if not (o.host in _THIS_MACHINE and o.port == settings.head.frames_port)]
+        self._outputs = make_outputs(dataclasses.replace(settings, outputs=tuple(own)), self._manifest, self._clock)
+        self._frame = AUFrame.neutral(self._manifest.n_channels)
+        self._frame.state = State.LIVE
+        for output in self._outputs:
+            output.open()
+            _log.info("sliders drive %s", output.description)
+
+    def send(self, drive: Drive) -> None:
+        """Send a face: channels that the page does not name are at rest."""
+        frame = self._frame
+        for i, name in enumerate(self._manifest.channels):
+            frame.activations[i] = drive.au.get(name, 0.0)
+        frame.head_deg[:] = drive.head_deg
+        frame.index = frame.sequence = frame.sequence + 1
+        frame.capture_time_s = self._clock.monotonic_s()
+        frame.capture_unix_s = self._clock.unix_s()
+        for output in self._outputs:
+            output.send(frame)
+
+    def close(self) -> None:
+        """Release the outputs."""
+        for output in self._outputs:
+            output.close()
