@@ -20,7 +20,8 @@ function stageOptions(): StageOptions {
   const camera = CAMERAS.find((name) => name === query.get("camera")) ?? "face";
   const colour = query.get("background") ?? "";
   const background = CSS.supports("color", colour) ? colour : "#20252c";
-  return { background, camera, quality: query.get("quality") === "low" ? "low" : "high" };
+  const quality = (["high", "low"] as const).find((name) => name === query.get("quality")) ?? "auto";
+  return { background, camera, quality };
 }
 
 /** `?face=robot` shows /faces/robot.glb of the configured folder. */
@@ -73,8 +74,15 @@ async function start(): Promise<void> {
   const clock = { frames: 0, firstMs: 0 };
   Object.assign(window, { auEdge: { face, stage, player, connection, inspector, clock } });
   if (isRendering) {
+    // Pictures are asked for one by one, from outside: see edge/head/video.py.
     document.body.classList.add("kiosk");
-    stage.draw();
+    const picture = (names: string[], values: number[], head: [number, number, number]): string => {
+      names.forEach((name, i) => face.set(name, values[i] ?? 0));
+      face.turn({ pitch: head[0], yaw: head[1], roll: head[2] });
+      stage.draw();
+      return canvas.toDataURL("image/jpeg", 0.93);
+    };
+    Object.assign(window, { auEdgePicture: picture });
     return;
   }
   connection.open();

@@ -9,6 +9,7 @@ export interface Pose {
 }
 
 const LONGEST_DELAY_S = 0.25;
+const PAGE_SPREAD_S = 0.03; // what a network adds to the spread; more is this page being slow, which no delay mends
 const SHORTEST_DELAY_S = 0.004;
 const KEPT_FRAMES = 64;
 const WINDOW_FRAMES = 150; // five seconds at 30 a second
@@ -22,6 +23,7 @@ export class Playout {
   lastArrivalS = -Infinity;
   private readonly frames: { timeS: number; frame: Frame }[] = [];
   private readonly transits: number[] = []; // arrival on our clock less capture on the sender's
+  private readonly serverTransits: number[] = []; // arrival at the server less capture
   private readonly intervals: number[] = [];
 
   /** Takes a frame; nowS is on the page's own clock. */
@@ -40,6 +42,8 @@ export class Playout {
     transit = nowS - frame.captureUnixS;
     this.transits.push(transit);
     if (this.transits.length > WINDOW_FRAMES) this.transits.shift();
+    this.serverTransits.push(frame.arrivalUnixS - frame.captureUnixS);
+    if (this.serverTransits.length > WINDOW_FRAMES) this.serverTransits.shift();
     this.frames.push({ timeS: frame.captureUnixS, frame });
     if (this.frames.length > KEPT_FRAMES) this.frames.shift();
     this.lastArrivalS = nowS;
@@ -49,16 +53,15 @@ export class Playout {
   private reset(): void {
     this.frames.length = 0;
     this.transits.length = 0;
+    this.serverTransits.length = 0;
     this.intervals.length = 0;
   }
 
   private adaptDelay(): void {
-    const sorted = [...this.transits].sort((a, b) => a - b);
-    const least = sorted[0] ?? 0;
-    const usualWorst = sorted[Math.floor(0.95 * (sorted.length - 1))] ?? least;
+    const jitter = Math.min(spread(this.transits), spread(this.serverTransits) + PAGE_SPREAD_S);
     const steps = [...this.intervals].sort((a, b) => a - b);
     const interval = steps[Math.floor(steps.length / 2)] ?? 1 / 30;
-    const wanted = Math.min(LONGEST_DELAY_S, Math.max(SHORTEST_DELAY_S, interval + usualWorst - least));
+    const wanted = Math.min(LONGEST_DELAY_S, Math.max(SHORTEST_DELAY_S, interval + jitter));
     this.delayS += (wanted - this.delayS) * DELAY_SLEW_PER_FRAME * (wanted > this.delayS ? 5 : 1);
   }
 
@@ -77,6 +80,12 @@ export class Playout {
     }
     return { ...blend(a.frame, b.frame, (shownS - a.timeS) / (b.timeS - a.timeS)), captureUnixS: shownS };
   }
+}
+
+/** Returns how much later than the fastest all but the slowest twentieth come, seconds. */
+function spread(transits: number[]): number {
+  const sorted = [...transits].sort((a, b) => a - b);
+  return (sorted[Math.floor(0.95 * (sorted.length - 1))] ?? 0) - (sorted[0] ?? 0);
 }
 
 /** Blends two frames of the same channels; share 0 is the first. */

@@ -23,7 +23,8 @@ import type { Face } from "./face";
 export interface StageOptions {
   background: string; // a CSS colour
   camera: "face" | "bust" | "left" | "right";
-  quality: "high" | "low";
+  /** high: shadows, reflections, fine pixels; auto: high where a GPU draws, low where the processor must. */
+  quality: "high" | "low" | "auto";
 }
 
 const MOST_PIXELS_PER_POINT = 2;
@@ -34,6 +35,7 @@ export class Stage {
   readonly camera = new PerspectiveCamera(24, 1, 0.05, 10);
   private readonly look = new Vector3(0, 0, 0);
   private height = 0.3; // of the framed part, metres
+  private readonly isFine: boolean;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
@@ -41,17 +43,20 @@ export class Stage {
   ) {
     this.renderer = new WebGLRenderer({
       canvas,
-      antialias: options.quality === "high",
+      antialias: options.quality !== "low",
       preserveDrawingBuffer: true,
       powerPreference: "high-performance",
     });
+    this.isFine = options.quality === "high" || (options.quality === "auto" && !drawsOnProcessor(this.renderer));
     this.renderer.toneMapping = ACESFilmicToneMapping;
     this.renderer.toneMappingExposure = 1.08;
-    this.renderer.shadowMap.enabled = options.quality === "high";
+    this.renderer.shadowMap.enabled = this.isFine;
     this.renderer.shadowMap.type = PCFShadowMap;
     this.scene.background = new Color(options.background);
-    this.scene.environment = studioLight(this.renderer);
-    this.scene.environmentIntensity = 0.42;
+    if (this.isFine) {
+      this.scene.environment = studioLight(this.renderer);
+      this.scene.environmentIntensity = 0.42;
+    }
     this.addLights();
   }
 
@@ -73,7 +78,7 @@ export class Stage {
     rim.position.set(0.7, 0.5, -0.9);
     const rimLeft = new DirectionalLight(0xffe6cc, 0.8);
     rimLeft.position.set(-0.9, 0.2, -0.7);
-    const sky = new HemisphereLight(0xf4f6ff, 0x4b3a35, 0.55);
+    const sky = new HemisphereLight(0xf4f6ff, 0x4b3a35, this.isFine ? 0.55 : 0.95);
     for (const light of [key, fill, rim, rimLeft]) {
       light.target.position.set(0, 0, 0);
       this.scene.add(light, light.target);
@@ -104,7 +109,7 @@ export class Stage {
   resize(): void {
     const width = Math.max(1, this.canvas.clientWidth);
     const tall = Math.max(1, this.canvas.clientHeight);
-    const limit = this.options.quality === "high" ? MOST_PIXELS_PER_POINT : 1;
+    const limit = this.isFine ? MOST_PIXELS_PER_POINT : 1;
     this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, limit));
     this.renderer.setSize(width, tall, false);
     this.camera.aspect = width / tall;
@@ -119,6 +124,14 @@ export class Stage {
   draw(): void {
     this.renderer.render(this.scene, this.camera);
   }
+}
+
+/** Tells software drawing by the renderer's name; there reflections and shadows would cost seconds. */
+function drawsOnProcessor(renderer: WebGLRenderer): boolean {
+  const context = renderer.getContext();
+  const names = context.getExtension("WEBGL_debug_renderer_info");
+  const name = String(context.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : context.RENDERER));
+  return /swiftshader|llvmpipe|softpipe|software/i.test(name);
 }
 
 /** A small studio for reflections: a dim room, a large window before the face, two strips at the sides. */
@@ -136,7 +149,7 @@ function studioLight(renderer: WebGLRenderer): Texture {
   panel(0.7, 3.0, 3.6, 0.4, 1.2, 2.5);
   panel(0.7, 3.0, -3.8, 0.2, -0.6, 3);
   const generator = new PMREMGenerator(renderer);
-  const map = generator.fromScene(room, 0.02, 0.1, 20).texture;
+  const map = generator.fromScene(room, 0, 0.1, 20, { size: 64 }).texture;
   generator.dispose();
   return map;
 }
