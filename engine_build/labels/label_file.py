@@ -3,13 +3,14 @@
 Keys: version, clips [K], n_frames [K], fps, channels [52] (Apple's order), activations [N, 52] in [0, 1], confidence
 [52] in [0, 1] (0: masked), head_deg [N, 3] (pitch up, yaw to the speaker's left, roll to the right), geometry [N, 3]
 and geometry_face [N, 3] (inner-lip gap, mouth width, nose to chin, in eye distances; measured, and on the fitted face),
-valid [N], residual_mm [4] (face, lips; the same of the face at rest). NaN stands for what was not measured.
+valid [N], residual_mm [4] (face, lips; the same of the face at rest). NaN stands for what was not measured; a corpus
+without head rotation has no head_deg.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine_build.labels.channels import CHANNELS
-from engine_build.labels.fit import Labels
+from engine_build.labels.fit import Labels, Residual
 from engine_build.labels.geometry import face_geometry
 
 LABEL_VERSION = 3
@@ -55,6 +56,29 @@ def masked(labels: Labels, prefixes: tuple[str, ...]) -> Labels:
     return replace(labels, confidence=confidence)
 
 
+def joined(parts: Sequence[Labels]) -> Labels:
+    """Put the labels of several speakers one after the other; all have one frame rate.
+
+    Confidence is the mean over speakers by the number of their frames, the residual its root mean square.
+    """
+    weight = np.array([part.is_valid.sum() for part in parts], dtype=np.float64)
+    share = weight / weight.sum()
+    residuals = np.sqrt(share @ (np.array([astuple(part.residual) for part in parts]) ** 2))
+    return Labels(
+        clips=tuple(clip for part in parts for clip in part.clips),
+        n_frames=np.concatenate([part.n_frames for part in parts]),
+        fps=parts[0].fps,
+        activations=np.concatenate([part.activations for part in parts]),
+        confidence=(share @ np.stack([part.confidence for part in parts])).astype(np.float32),
+        head_deg=np.concatenate([part.head_deg for part in parts]),
+        geometry=np.concatenate([part.geometry for part in parts]),
+        geometry_face=np.concatenate([part.geometry_face for part in parts]),
+        is_valid=np.concatenate([part.is_valid for part in parts]),
+        residual=Residual(*residuals.tolist()),
+        neutral_gap_mm=max(part.neutral_gap_mm for part in parts),
+    )
+
+
 def write_labels(path: Path, labels: Labels, more: Mapping[str, NDArray[np.generic]] | None = None) -> None:
     """Write a label file; it appears complete or not at all.
 
@@ -76,13 +100,14 @@ def write_labels(path: Path, labels: Labels, more: Mapping[str, NDArray[np.gener
         "channels": np.array(CHANNELS),
         "activations": labels.activations,
         "confidence": labels.confidence,
-        "head_deg": labels.head_deg,
         "geometry": labels.geometry,
         "geometry_face": labels.geometry_face,
         "valid": labels.is_valid,
         "residual_mm": np.array(astuple(labels.residual)),
         **(more or {}),
     }
+    if np.isfinite(labels.head_deg).any():
+        arrays["head_deg"] = labels.head_deg
     try:
         np.savez_compressed(part, **arrays)
         os.replace(part, path)
