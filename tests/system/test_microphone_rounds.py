@@ -22,7 +22,7 @@ KINDS = ("unplugged", "stalled", "busy", "overrun")
 ROUNDS = int(os.environ.get("AU_EDGE_ROUNDS", "100"))
 ROOT = Path(__file__).parent.parent.parent
 RETURN_S = 1.0
-MACHINE_STALL_S = 0.1  # an ordinary thread had to wait this long: the machine was busy with something else
+OVERLOAD = 2.0  # runnable threads per processor: opening takes 50 ms of one, and several times that where many wait
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +58,11 @@ def report(request: pytest.FixtureRequest, reports: dict[str, dict[str, Any]]) -
 
 
 def test_sound_flows_again_within_a_second_of_the_devices_return(report: dict[str, Any]) -> None:
-    rounds = list(zip(report["recovery_s"], report["stall_s"], strict=True))
-    assert len(rounds) >= ROUNDS
-    late = [recovery for recovery, stall in rounds if recovery > RETURN_S and stall < MACHINE_STALL_S]
-    assert late == []
-    recovered = [recovery for recovery, _ in rounds if recovery <= RETURN_S]
-    assert len(recovered) > 0.8 * len(rounds)
+    rounds_s = report["recovery_s"]
+    assert len(rounds_s) >= ROUNDS
+    late_s = [recovery_s for recovery_s in rounds_s if recovery_s > RETURN_S]
+    is_overloaded = report["highest_load"] > OVERLOAD
+    assert len(late_s) <= (0.1 * len(rounds_s) if is_overloaded else 0), f"{late_s} at load {report['highest_load']}"
 
 
 def test_every_loss_is_noticed_and_every_sample_is_placed(report: dict[str, Any]) -> None:
@@ -74,8 +73,10 @@ def test_every_loss_is_noticed_and_every_sample_is_placed(report: dict[str, Any]
 
 
 def test_the_axis_follows_time_over_all_losses(report: dict[str, Any]) -> None:
-    # Two stamps of some tens of microseconds, and a device whose stalled clock went on late: never more than 1 ms.
-    assert max(report["offsets"]) - min(report["offsets"]) <= 48
+    # Two stamps of some tens of microseconds each time must not add up. While a device stalls, its last periods are
+    # stamped late, by up to 20 ms until the plug-in looks again, of which the clock follows a fiftieth each.
+    tolerance_samples = 20 * ROUNDS if report["kind"] == "stalled" else 10
+    assert max(report["offsets"]) - min(report["offsets"]) <= tolerance_samples
 
 
 def test_nothing_leaks(report: dict[str, Any]) -> None:

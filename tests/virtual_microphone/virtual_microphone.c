@@ -89,7 +89,11 @@ static int64_t captured(struct microphone *mic)
     }
     if (mic->is_stalled) {
         mic->is_stalled = 0;
-        mic->start_ns = now - ns_of(mic, mic->stalled_at);
+        /* It hears what sounds now: the start moves on by the length of the stall, in whole samples. */
+        int64_t late_ns = now - ns_of(mic, mic->stalled_at) - mic->start_ns;
+        int64_t late_frames = late_ns * mic->plug.rate / NS_PER_S;
+        mic->first_index += late_frames;
+        mic->start_ns += ns_of(mic, late_frames);
     }
     return frames_in(mic, now - mic->start_ns);
 }

@@ -1,0 +1,49 @@
+"""Calls that may hang: the caller returns in time, one thread is the most that is lost, late values are undone."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from edge.sources.bounded_call import BoundedCalls
+
+
+def ignore(_: object) -> None:
+    pass
+
+
+def test_a_value_and_an_error_are_handed_over() -> None:
+    calls = BoundedCalls("test")
+    assert calls.call(lambda: 7, 1.0, ignore) == 7
+    with pytest.raises(KeyError):
+        calls.call(lambda: {}["x"], 1.0, ignore)
+    assert calls.call(lambda: 8, 1.0, ignore) == 8
+
+
+def test_a_hanging_call_costs_its_time_once_and_its_late_value_is_undone() -> None:
+    calls, release = BoundedCalls("test"), threading.Event()
+    undone: list[str] = []
+
+    def hang() -> str:
+        release.wait(10.0)
+        return "late"
+
+    n_threads = threading.active_count()
+    for _ in range(4):
+        began_s = time.monotonic()
+        with pytest.raises(TimeoutError):
+            calls.call(hang, 0.1, undone.append)
+        assert time.monotonic() - began_s < 0.5
+        assert not calls.start(lambda: None)
+        assert threading.active_count() == n_threads + 1
+    release.set()
+    assert calls.call(lambda: "next", 5.0, ignore) == "next"  # waits for the late one
+    assert undone == ["late"]
+
+
+def test_started_jobs_run_by_themselves() -> None:
+    calls, done = BoundedCalls("test"), threading.Event()
+    assert calls.start(done.set)
+    assert done.wait(2.0)
