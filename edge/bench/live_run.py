@@ -6,12 +6,6 @@ End to end is the time from a frame's last sample at the microphone (the capture
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,35 +15,10 @@ from typing import Any
 
 from edge.bench.distribution import Distribution
 from edge.bench.jetson import PowerMeter
+from edge.bench.measured_process import MeasuredProcess, ProgramWish
 from edge.bench.process_usage import memory_mib, sample_usage, usage_between
-from edge.bench.receiver import StampedReceiver
-from edge.errors import AuEdgeError, DeviceError
 from edge.frames import State
 from edge.outputs.received import ReceivedFrame
-
-START_LIMIT_S = 60.0  # an engine that must be deserialised on a cold Jetson takes tens of seconds
-STOP_LIMIT_S = 10.0
-
-
-@dataclass(frozen=True)
-class LiveWish:
-    """What to run.
-
-    Attributes:
-        backend: Name of the backend.
-        arguments: Configuration arguments of `au-edge run` (--config, -o).
-        protocol: Wire format that is received.
-        warm_up_s: From the first frame on; not measured.
-        duration_s: Measured.
-        root: Where the file system begins (power).
-    """
-
-    backend: str
-    arguments: tuple[str, ...]
-    protocol: str
-    warm_up_s: float
-    duration_s: float
-    root: Path = Path("/")
 
 
 @dataclass(frozen=True)
@@ -77,45 +46,33 @@ class LiveBlock:
     power_w: float | None
 
 
-def run_block(wish: LiveWish) -> LiveBlock:
+def run_block(wish: ProgramWish, duration_s: float, root: Path = Path("/")) -> LiveBlock:
     """Run the program once.
+
+    Args:
+        wish: What to run; its warm-up is waited for.
+        duration_s: Measured time.
+        root: Where the file system begins (power monitor).
 
     Raises:
         DeviceError: It did not start, or ended by itself; with what it said.
     """
-    receiver = StampedReceiver()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "report.json"
-        log = Path(folder) / "log"
-        command = [
-            sys.executable, "-m", "edge.bench.measured_program", str(path), str(receiver.port), wish.protocol,
-            str(wish.warm_up_s), wish.backend, *wish.arguments,
-        ]  # fmt: skip
-        with log.open("wb") as errors:
-            started_unix_s = time.time()
-            program = subprocess.Popen(command, stderr=errors, stdout=errors)
-        try:
-            _wait_for_first(receiver, program, log)
-            startup_s = receiver.arrivals[0].unix_s - started_unix_s
-            time.sleep(wish.warm_up_s)
-            meter = PowerMeter(wish.root)
-            meter.start()
-            before, begin_unix_s = sample_usage(program.pid), time.time()
-            _sleep_while_running(wish.duration_s, program, log)
-            after, end_unix_s = sample_usage(program.pid), time.time()
-            power_w = meter.stop()
-            memory = memory_mib(program.pid)
-        finally:
-            _stop(program)
-            receiver.close()
-        if not path.exists():
-            raise _failed(program, log)
-        report = json.loads(path.read_text(encoding="utf-8"))
+    with MeasuredProcess(wish) as process:
+        process.wait_first()
+        process.sleep(wish.warm_up_s)
+        meter = PowerMeter(root)
+        meter.start()
+        before, begin_unix_s = sample_usage(process.pid), time.time()
+        process.sleep(duration_s)
+        after, end_unix_s = sample_usage(process.pid), time.time()
+        power_w = meter.stop()
+        memory = memory_mib(process.pid)
+        report = process.stop()
     usage = usage_between(before, after)
-    frames = [(unix_s, frame) for unix_s, frame in receiver.frames() if begin_unix_s <= unix_s < end_unix_s]
+    frames = [(unix_s, frame) for unix_s, frame in process.receiver.frames() if begin_unix_s <= unix_s < end_unix_s]
     return LiveBlock(
-        startup_s, frames, report, usage.core_share, usage.by_thread, usage.cores_busy, memory, power_w
-    )  # fmt: skip
+        process.startup_s, frames, report, usage.core_share, usage.by_thread, usage.cores_busy, memory, power_w
+    )
 
 
 def summarise(blocks: Sequence[LiveBlock]) -> dict[str, Any]:
@@ -163,36 +120,3 @@ def summarise(blocks: Sequence[LiveBlock]) -> dict[str, Any]:
         "power_w": power_w,
         "millijoules_per_frame": power_w * period_s * 1000 if power_w is not None else None,
     }
-
-
-def _wait_for_first(receiver: StampedReceiver, program: subprocess.Popen[bytes], log: Path) -> None:
-    deadline_s = time.monotonic() + START_LIMIT_S
-    while not receiver.wait_first(0.05):
-        if program.poll() is not None or time.monotonic() > deadline_s:
-            raise _failed(program, log)
-
-
-def _sleep_while_running(duration_s: float, program: subprocess.Popen[bytes], log: Path) -> None:
-    try:
-        program.wait(duration_s)
-    except subprocess.TimeoutExpired:
-        return
-    raise _failed(program, log)
-
-
-def _stop(program: subprocess.Popen[bytes]) -> None:
-    if program.poll() is None:
-        os.kill(program.pid, signal.SIGTERM)
-    try:
-        program.wait(STOP_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        program.wait()
-
-
-def _failed(program: subprocess.Popen[bytes], log: Path) -> AuEdgeError:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    said = "; ".join(lines[-3:]) or "nothing"
-    status = program.poll()
-    state = f"ended with status {status}" if status is not None else f"sent no frame within {START_LIMIT_S:g} s"
-    return DeviceError("the program under measurement", f"it {state} and said: {said}", "Try `au-edge run` first")

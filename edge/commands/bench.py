@@ -124,7 +124,8 @@ def _live(
     arguments: argparse.Namespace, settings: Settings, manifests: list[Manifest], wanted: list[str]
 ) -> dict[str, Any]:
     """Run the program in blocks, backends and networks in turn."""
-    from edge.bench.live_run import LiveBlock, LiveWish, run_block, summarise
+    from edge.bench.live_run import LiveBlock, run_block, summarise
+    from edge.bench.measured_process import ProgramWish
 
     runs = []
     for manifest in manifests:
@@ -137,23 +138,22 @@ def _live(
     for turn in range(n_blocks):
         for label, manifest, backend in runs:
             options = (*live_options(arguments), f"model.path={manifest.path}")
-            wish = LiveWish(
-                backend, child_arguments(arguments, options), arguments.protocol, arguments.warm_up,
-                arguments.duration / n_blocks,
-            )  # fmt: skip
+            wish = ProgramWish(child_arguments(arguments, options), backend, arguments.protocol, arguments.warm_up)
             print(f"live, {label}, block {turn + 1} of {n_blocks}", file=sys.stderr)
-            blocks[label].append(run_block(wish))
+            blocks[label].append(run_block(wish, arguments.duration / n_blocks))
     return {label: summarise(found) for label, found in blocks.items()}
 
 
 def _loopback(arguments: argparse.Namespace) -> int:
-    from edge.bench.loopback import LoopbackWish, render_loopback, run_loopback
+    from edge.bench.loopback import render_loopback, run_loopback
     from edge.bench.loudspeaker import Loudspeaker
+    from edge.bench.measured_process import ProgramWish
 
     settings = settings_from(arguments, live_options(arguments))
     extra = (*live_options(arguments), f"model.path={find_manifest(settings.model.path).path}")
-    wish = LoopbackWish(child_arguments(arguments, extra), arguments.protocol, arguments.chirps)
-    result = run_loopback(wish, Loudspeaker(arguments.speaker or ""))
+    wish = ProgramWish(child_arguments(arguments, extra), protocol=arguments.protocol)
+    with Loudspeaker(arguments.speaker or "") as loudspeaker:
+        result = run_loopback(wish, loudspeaker, settings.silence.open_dbfs, arguments.chirps)
     print(render_loopback(result))
     if arguments.json:
         arguments.json.write_text(json.dumps({"format": FORMAT, "loopback": result}, indent=1) + "\n", encoding="utf-8")
