@@ -144,10 +144,11 @@ class Arrivals:
             return True
         ahead = (frame.sequence - last) % frame.sequence_modulus
         behind = (last - frame.sequence) % frame.sequence_modulus
-        if behind < ahead and behind <= RESTART_STEP_BACK and not is_silent:
+        is_old = ahead == 0 or (behind < ahead and behind <= RESTART_STEP_BACK)
+        if is_old and not is_silent:
             self._last_sequence = last
             return False
-        if ahead <= min(behind, LARGEST_GAP) and ahead > 0:
+        if 0 < ahead <= min(behind, LARGEST_GAP):
             self._lost += ahead - 1
         return True
 

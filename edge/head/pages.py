@@ -124,8 +124,7 @@ class Pages:
             return False
         if origin is None:
             return not needs_origin
-        parts = urlsplit(origin)
-        return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+        return origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
 
     def answer(self, target: str, host: str | None, origin: str | None, known_tag: str | None) -> Answer:
         """Return the answer to a GET.

@@ -114,7 +114,7 @@ export class Inspector {
       ["State", this.frame && s?.source ? this.frame.state : "–"],
       ["Frames", s ? `${s.shown}, ${s.rate_hz.toFixed(1)} a second` : "–"],
       ["Lost", s && total ? `${s.lost} (${((100 * s.lost) / total).toFixed(2)} %), ${s.late} late` : "–"],
-      ["Refused", s ? `${s.refused} datagrams, ${s.others} of other senders` : "–"],
+      ["Not shown", s ? `${s.refused} other datagrams, ${s.others} frames of others` : "–"],
       ["Age of the newest frame", this.frame && s?.source ? ms(nowUnixS - this.frame.captureUnixS) : "–"],
       ["Sound to picture", ms(this.player.delayS)],
       ["Held back to run smoothly", ms(this.player.playout.delayS)],
