@@ -97,7 +97,7 @@ class StreamClock:
             self._n_far = 0
         else:
             missing = self._steer(deviation_s)
-        self.end_time_s += n_samples / self._rate_hz
+        self.end_time_s = min(self.end_time_s + n_samples / self._rate_hz, arrived_s)  # no sound comes before it was
         self.next_index += dropped + missing + n_samples
         self._next_position = position + n_samples
         return dropped + missing
