@@ -5,7 +5,6 @@ In: pictures with their times. Out: the landmarks that labels rest on, in pixels
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -55,7 +54,6 @@ class MediaPipeFinder:
 
     def __init__(self, model: Path) -> None:
         asked = "to find faces"
-        os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe's graphs report each start as a warning
         try:
             import mediapipe
             from mediapipe.tasks import python as tasks

@@ -2,8 +2,8 @@
 
 In: videos with sound, one face in each. Out, in the folder given: `labels.npz` (activations of the 52 shapes, head
 rotation, lip geometry, a confidence per channel), `audio/NAME.flac` (the sound the labels belong to),
-`landmarks/NAME.npz` (so that a run that was stopped goes on where it was) and `report.json`. A video that cannot be used is
-named with its reason, and the others go on.
+`landmarks/NAME.npz` (so that a run that was stopped goes on where it was) and `report.json`. A video that cannot be
+used is named with its reason, and the others go on.
 """
 
 from __future__ import annotations

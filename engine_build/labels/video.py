@@ -1,8 +1,8 @@
 """Read a video: its pictures with their times, and its sound, on one time axis.
 
 In: a file that FFmpeg reads (through PyAV). Out: pictures one by one with the second at which each is shown, counted
-from the start of the sound; the sound as mono samples. Times come from the container's time stamps, so a variable frame rate
-and a late start are no matter.
+from the start of the sound; the sound as mono samples. Times come from the container's time stamps, so a variable frame
+rate and a late start are no matter.
 """
 
 from __future__ import annotations
