@@ -37,6 +37,7 @@ FEATURES = {
     "log_mel": "edge.features.log_mel:LogMel",
 }
 BACKENDS = {  # in the order that `auto` tries them: the fastest first
+    "tensorrt": "edge.backends.tensorrt:TensorRtBackend",
     "onnxruntime": "edge.backends.onnx_runtime:OnnxRuntimeBackend",
 }
 PROTOCOLS = {

@@ -23,7 +23,7 @@ TOP = {
 # Doors: who shows frames reads them by the decoders beside the encoders, so that they cannot drift apart.
 DOORS = {("watch", "edge.outputs.received"), ("watch", "edge.outputs.receiving")}
 HEAVY = {
-    "pyaudio": {"edge/sources/portaudio.py"},
+    "pyaudio": {"edge/sources/portaudio.py", "edge/bench/loudspeaker.py"},
     "pycuda": {"edge/backends/cuda.py"},
     "onnxruntime": {"edge/backends/onnx_runtime.py"},
 }
