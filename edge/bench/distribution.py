@@ -66,16 +66,6 @@ class Distribution:
         """Return plain JSON values, rounded to 0.1 microseconds."""
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Distribution:
-        """Return what `as_json` wrote.
-
-        Raises:
-            KeyError, TypeError: It was not written by it.
-        """
-        histogram = tuple((int(number), int(count)) for number, count in values["histogram"])
-        return cls(**{**values, "histogram": histogram})
-
 
 def bin_start_ms(number: int) -> float:
     """Return where a bin of the histograms begins; the first one also holds all that is shorter."""

@@ -1,0 +1,114 @@
+"""`au-edge bench` as a user meets it: the real program, a result, a page, a comparison."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from edge.bench.process_usage import memory_mib, sample_usage, usage_between
+from edge.cli import main
+
+SPEECH = Path("edge/demo/speech.flac").resolve()
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], Path, str]:
+    folder = tmp_path_factory.mktemp("bench")
+    command = [
+        sys.executable, "-m", "edge", "bench", "--input", str(SPEECH), "--duration", "3", "--warm-up", "0.5",
+        "--rounds", "2", "--frames", "30", "--json", str(folder / "a.json"), "--html", str(folder / "a.html"),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads((folder / "a.json").read_text()), folder, done.stdout
+
+
+def test_every_stage_is_there_with_its_quantiles(result) -> None:
+    found, _, _ = result
+    (live,) = found["live"].values()
+    wanted = {"capture_wait", "arrival", "resample", "features", "inference", "postprocess", "encode", "send"}
+    assert wanted <= live["stages"].keys()
+    for values in [*live["stages"].values(), live["end_to_end"]]:
+        assert 0 <= values["p50_ms"] <= values["p90_ms"] <= values["p99_ms"] <= values["p99_9_ms"] <= values["max_ms"]
+
+
+def test_three_seconds_are_ninety_frames(result) -> None:
+    found, _, _ = result
+    (live,) = found["live"].values()
+    assert 85 <= live["n_frames"] <= 95
+    assert live["misses"]["datagrams_lost"] == 0
+    assert 0 < live["startup_s"][0] < 60
+    assert 20 < live["memory_mib"]["now"] < 400
+    assert 0.001 < live["core_share"] < 1.5
+
+
+def test_the_parts_of_a_frame_do_not_exceed_the_whole(result) -> None:
+    found, _, _ = result
+    (live,) = found["live"].values()
+    stages = live["stages"]
+    parts = sum(stages[name]["p50_ms"] for name in ("features", "inference", "postprocess", "encode", "send"))
+    assert parts < live["end_to_end"]["max_ms"]
+    assert stages["encode"]["p50_ms"] < stages["outputs"]["p50_ms"]
+
+
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere(result) -> None:
+    _, folder, _ = result
+    page = (folder / "a.html").read_text()
+    stack: list[str] = []
+
+    class Balance(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in ("meta", "line", "p"):
+                stack.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            if tag not in ("line", "p"):
+                assert stack.pop() == tag
+
+        def handle_startendtag(self, tag: str, attrs: object) -> None:
+            pass
+
+    Balance().feed(page)
+    assert stack == []
+    assert page.count("<svg") >= 15
+    assert "http" not in page
+
+
+def test_a_result_compared_with_itself_has_not_changed(result, capsys: pytest.CaptureFixture[str]) -> None:
+    _, folder, _ = result
+    assert main(["bench", "--compare", str(folder / "a.json"), str(folder / "a.json")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    ratios = [line.split()[-1] for line in lines if line.endswith("x")]
+    assert len(ratios) > 15
+    assert set(ratios) == {"1.00x"}
+
+
+def test_a_file_that_is_no_result_is_refused(tmp_path: Path, result, capsys: pytest.CaptureFixture[str]) -> None:
+    _, folder, _ = result
+    (tmp_path / "other.json").write_text('{"format": "something else"}')
+    assert main(["bench", "--compare", str(tmp_path / "other.json"), str(folder / "a.json")]) == 65
+    assert "not of format" in capsys.readouterr().err
+
+
+def test_the_table_says_where_it_was_run(result) -> None:
+    _, _, text = result
+    assert "Jetson" in text
+    assert "deadline misses in" in text
+
+
+def test_usage_of_a_process_is_what_it_used() -> None:
+    before = sample_usage(os.getpid())
+    began_s, began_cpu_s = time.monotonic(), time.process_time()
+    while time.process_time() - began_cpu_s < 0.5:
+        sum(range(1000))
+    used = usage_between(before, sample_usage(os.getpid()))
+    oracle = (time.process_time() - began_cpu_s) / (time.monotonic() - began_s)
+    assert used.core_share == pytest.approx(oracle, rel=0.15)
+    assert memory_mib(os.getpid())["peak"] >= memory_mib(os.getpid())["private"] > 5
