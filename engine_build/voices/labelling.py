@@ -23,7 +23,8 @@ from engine_build.voices.spoken_corpus import SpokenClip
 
 LABEL_FPS = 50.0
 LABELS_VERSION = 1
-MIN_CONFIDENCE = 0.9
+MIN_CONFIDENCE = 0.02  # channels believed less are not worth a track
+GEOMETRY_WEIGHT = 2.0  # measured, not fitted: worth more than any activation
 MOUTH_PREFIXES = ("mouth", "jaw", "cheek")
 GEOMETRY = ("gap", "width", "chin")
 BILABIALS = ("B", "P", "M")
@@ -42,11 +43,20 @@ class Posture:
 
 @dataclass(frozen=True)
 class Teacher:
-    """Real labels as the phone-to-shape model takes them."""
+    """Real labels as the phone-to-shape model takes them.
+
+    Attributes: names of the tracks (channels, then gap, width, chin), confidence of the channels, clips, sentences.
+    """
 
     names: tuple[str, ...]
+    confidence: Tracks
     clips: tuple[str, ...]
     sentences: tuple[LabelledSentence, ...]
+
+    @property
+    def weights(self) -> Tracks:
+        """What an error costs in each track: the activations' confidence, and GEOMETRY_WEIGHT."""
+        return np.append(self.confidence, np.full(len(GEOMETRY), GEOMETRY_WEIGHT)).astype(np.float32)
 
 
 def load_teacher(labels: Path, phones: Mapping[str, Sequence[Span]]) -> Teacher:
@@ -83,7 +93,8 @@ def load_teacher(labels: Path, phones: Mapping[str, Sequence[Span]]) -> Teacher:
             sentences.append(LabelledSentence(tuple(phones[clip]), tracks[first[index] : first[index + 1]], fps))
     if not clips:
         raise InputError(f"labels {labels}", "no clip of it has phone times", "Align its recordings first")
-    return Teacher((*(channels[index] for index in kept), *GEOMETRY), tuple(clips), tuple(sentences))
+    names = (*(channels[index] for index in kept), *GEOMETRY)
+    return Teacher(names, confidence[kept].astype(np.float32), tuple(clips), tuple(sentences))
 
 
 def _bridge(tracks: Tracks, valid: NDArray[np.bool_]) -> Tracks:
@@ -213,6 +224,7 @@ def write_labels(
     model: PhoneShapeModel,
     posture: Posture,
     names: Sequence[str],
+    known_confidence: Tracks,
     channels: Sequence[str],
 ) -> None:
     """Write `labels.npz` of a synthetic corpus.
@@ -223,6 +235,7 @@ def write_labels(
         model: from phones to tracks.
         posture: rest and closed lips.
         names: the model's tracks: channel names, then gap, width, chin.
+        known_confidence: of those channels in the real labels; it passes on to the generated ones.
         channels: all channels of the file, in order; those that the model does not know have confidence 0.
     """
     ordered = sorted(clips, key=lambda clip: clip.clip)
@@ -233,7 +246,7 @@ def write_labels(
     columns = [list(channels).index(name) for name in names[:n_known]]
     activations[:, columns] = tracks[:, :n_known]
     confidence = np.zeros(len(channels), dtype=np.float32)
-    confidence[columns] = 1.0
+    confidence[columns] = known_confidence
     arrays: dict[str, Any] = {
         "version": LABELS_VERSION,
         "clips": np.array([clip.clip for clip in ordered]),

@@ -113,7 +113,7 @@ def _make_spoken(args: argparse.Namespace, channels: Sequence[str]) -> None:
     _print_fit(model, names, validation)
     posture = measure_posture(training, len(names) - len(GEOMETRY))
     for folder, clips in _speak(args).items():
-        write_labels(folder, clips, model, posture, names, channels)
+        write_labels(folder, clips, model, posture, names, teacher.confidence, channels)
         print(f"{folder}: {len(clips)} clips, {len({clip.voice for clip in clips})} voices")
     document = {"validation_voices": list(args.hold_out), "validation_clips": "sorted index % 10 == 7"}
     (args.out / "SPLIT.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
@@ -138,6 +138,7 @@ def _fitted(
     report = _report("phone-to-shape model")
     model = fit_phone_shape(
         training,
+        weights=teacher.weights,
         seed=args.seed,
         n_epochs=args.epochs,
         width=SHAPE_WIDTH,

@@ -209,6 +209,7 @@ class PhoneShapeModel:
 def fit_phone_shape(
     sentences: Sequence[LabelledSentence],
     *,
+    weights: Tracks | None = None,
     seed: int = 0,
     n_networks: int = 2,
     n_epochs: int = 50,
@@ -219,6 +220,7 @@ def fit_phone_shape(
 
     Args:
         sentences: what to learn from.
+        weights: [n_tracks], what an error costs in each track, in standard deviations; None weighs all alike.
         seed: chance.
         n_networks: how many to average.
         n_epochs: passes over the sentences for each.
@@ -233,6 +235,7 @@ def fit_phone_shape(
     every = np.concatenate([sentence.tracks for sentence in sentences])
     mean = every.mean(axis=0).astype(np.float32)
     scale = np.maximum(every.std(axis=0), 1e-4).astype(np.float32)
+    costs = np.ones_like(scale) if weights is None else weights / weights.mean()
     networks = []
     for number in range(n_networks):
         rng = np.random.default_rng([seed, number])
@@ -255,7 +258,7 @@ def fit_phone_shape(
                     features[row, : len(known)] = torch.from_numpy(known)
                     target[row, : len(tracks)] = torch.from_numpy((tracks - mean) / scale)
                     weight[row, : len(tracks)] = 1.0
-                error = (network(features) - target) ** 2 * weight
+                error = (network(features) - target) ** 2 * weight * torch.from_numpy(costs)
                 loss = error.sum() / (weight.sum() * len(mean))
                 optimiser.zero_grad()
                 loss.backward()

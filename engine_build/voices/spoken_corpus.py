@@ -8,6 +8,7 @@ with the next clip.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from engine_build.voices.voice_change import (
     resynthesise,
 )
 
+JOURNAL = "sentences.jsonl"
 CORPUS_RATE_HZ = 44100
 LEVEL_DBFS = -23.0
 PACE_RANGE = (0.8, 1.35)
@@ -78,11 +80,16 @@ class SpokenClip:
 
 def read_clips(folder: Path) -> list[SpokenClip]:
     """Return the clips that a corpus has so far."""
-    path = folder / "sentences.jsonl"
+    path = folder / JOURNAL
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [SpokenClip.from_line(line) for line in lines if line.endswith("}")]
+    clips = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            clips.append(SpokenClip.from_line(line))
+        except (ValueError, TypeError):
+            continue  # the run was killed while it wrote this line: the clip is made again
+    return clips
 
 
 def make_spoken_corpus(
@@ -112,9 +119,10 @@ def make_spoken_corpus(
     """
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     known = {clip.clip: clip for clip in read_clips(folder)}
+    _write_journal(folder, list(known.values()))
     speakers = voices if voices is not None else synthesiser.voices()
     aligner = PhoneAligner()
-    with (folder / "sentences.jsonl").open("a", encoding="utf-8") as journal:
+    with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
         for index in range(n_clips):
             name = f"{synthesiser.name}_{index:04d}"
             if name not in known:
@@ -127,6 +135,13 @@ def make_spoken_corpus(
             if progress is not None:
                 progress(index + 1, n_clips)
     return list(known.values())
+
+
+def _write_journal(folder: Path, clips: list[SpokenClip]) -> None:
+    """Write the journal anew, without lines that a killed run left half written."""
+    unfinished = folder / (JOURNAL + ".tmp")
+    unfinished.write_text("".join(clip.to_line() + "\n" for clip in clips), encoding="utf-8")
+    os.replace(unfinished, folder / JOURNAL)
 
 
 def _make_clip(
