@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import tensorrt as trt
 
 PRECISIONS = ("int8", "fp16", "fp32")
-_HALF_OPERATORS = ("Conv", "Gemm", "MatMul", "LeakyRelu", "Relu")  # what takes the time and forgets nothing
+_HALF_OPERATORS = ("Conv", "Gemm", "MatMul", "LeakyRelu")  # what takes the time and forgets nothing
 
 
 @dataclass(frozen=True)

@@ -223,7 +223,7 @@ def _explain(doing: str, err: Exception) -> BackendError:
         remedy = "Check `nvidia-smi`; on a Jetson: sudo usermod -aG video,render $USER, and log in again"
     elif "insufficient" in lower or "system_driver_mismatch" in lower or "unsupported" in lower:
         remedy = "The driver is older than the CUDA that pycuda was built with: update it, or build pycuda again"
-    elif "invalid context" in lower or "context is destroyed" in lower:
+    elif "invalid device context" in lower or "context is destroyed" in lower:
         remedy = "Use the backend only on the thread that opened it"
     else:
         remedy = (

@@ -8,6 +8,7 @@ destroyed on the thread that calls `open`.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,7 +76,8 @@ class TensorRtBackend:
                 session.load(content)
                 session.prepare(self._use_graph)
             return session
-        except BaseException:
+        except BaseException as err:
+            _forget_frames(err)
             (session or gpu).close()
             raise
 
@@ -273,6 +275,13 @@ class TensorRtSession:
                 return
             recorded.append(graph)
         self._graphs = recorded
+
+
+def _forget_frames(err: BaseException | None) -> None:
+    """Clear the locals of an error's frames and of its causes': they would keep the engine beyond its CUDA context."""
+    while err is not None:
+        traceback.clear_frames(err.__traceback__)
+        err = err.__cause__ or err.__context__
 
 
 def _of_turn(enqueue: Callable[[int], None], turn: int) -> Callable[[], None]:
