@@ -160,6 +160,7 @@ class OutputSettings:
     protocol: str = _key("osc", "wire format; `au-edge protocols` lists them")
     host: str = _key("127.0.0.1", "name or address of the receiver")
     port: int = _key(0, "port of the receiver; 0 = the protocol's own", 0, 65_535)
+    mapping: str = _key("", "map to a rig's own names (shipped name or path); for robot: path of the actuator map")
     rate_hz: float = _key(0.0, "frames a second; 0 = every frame", 0, 1000)
     delay_ms: float = _key(0.0, "positive = the face comes later than the sound's own frame", 0, 5000)
     interface: str = _key("", "multicast: address of the interface to send from")

@@ -1,0 +1,36 @@
+"""The composition root: the one place that knows concrete classes."""
+
+from edge.app.hearing import make_source
+from edge.app.models import (
+    BackendChoice,
+    check_channels,
+    choose_backend,
+    find_manifest,
+    make_backend,
+    shipped_models,
+    shipped_speech,
+)
+from edge.app.pipelines import make_features, make_pipeline, make_stages
+from edge.app.receivers import make_outputs
+from edge.app.tables import BACKENDS, FEATURES, PROTOCOLS, TRANSPORTS, load_class, protocol_options
+
+__all__ = [
+    "BACKENDS",
+    "FEATURES",
+    "PROTOCOLS",
+    "TRANSPORTS",
+    "BackendChoice",
+    "check_channels",
+    "choose_backend",
+    "find_manifest",
+    "load_class",
+    "make_backend",
+    "make_features",
+    "make_outputs",
+    "make_pipeline",
+    "make_source",
+    "make_stages",
+    "protocol_options",
+    "shipped_models",
+    "shipped_speech",
+]

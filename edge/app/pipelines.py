@@ -1,0 +1,67 @@
+"""The per-frame path, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edge.app.tables import FEATURES, load_class
+from edge.contracts import FeatureExtractor, FrameStage, InferenceSession
+from edge.errors import ModelError
+from edge.manifest import Manifest
+from edge.metrics import Metrics
+from edge.runtime.pipeline import Pipeline
+from edge.settings import Settings
+
+
+def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage], list[FrameStage]]:
+    """Return the post-processing of frames with sound, and of those without."""
+    from edge.postprocess.limits import Gains, Limits
+    from edge.postprocess.silence import SilenceGate
+    from edge.postprocess.smoothing import Smoothing
+
+    period_s = manifest.frame_period_s
+    limits = Limits(settings.limit, manifest.channels)
+    with_sound: list[FrameStage] = [
+        Gains(settings.gain, manifest.channels, manifest.masked_channels),
+        Smoothing(settings.smoothing, manifest.channels, period_s),
+        SilenceGate(settings.silence, period_s),
+        limits,
+    ]
+    return with_sound, [limits]
+
+
+def make_features(manifest: Manifest) -> FeatureExtractor:
+    """Make the extractor that the manifest names.
+
+    Raises:
+        ModelError: It is unknown, or a parameter is.
+    """
+    kind = str(manifest.features["kind"])
+    if kind not in FEATURES:
+        raise ModelError(
+            f"features of {manifest.path}", f"kind {kind!r} is unknown", f"Known are {', '.join(FEATURES)}"
+        )
+    extractor: FeatureExtractor = load_class(FEATURES, kind).from_manifest(
+        manifest.features, manifest.sample_rate_hz, manifest.frame_rate
+    )
+    return extractor
+
+
+def make_pipeline(
+    manifest: Manifest,
+    session: InferenceSession,
+    source_rate_hz: Callable[[], int],
+    stages: Sequence[FrameStage],
+    metrics: Metrics,
+) -> Pipeline:
+    """Put the per-frame path together; the source may say its rate later, and another after a replug."""
+    from edge.features.framing import FrameAxis, Framer
+    from edge.features.resampler import Resampler
+
+    features = make_features(manifest)
+    framer = Framer(FrameAxis(manifest.sample_rate_hz, manifest.frame_rate), features.window_samples)
+
+    def resampler_for(rate_hz: int) -> Resampler:
+        return Resampler(rate_hz, manifest.sample_rate_hz)
+
+    return Pipeline(manifest, source_rate_hz, resampler_for, framer, features, session, stages, metrics)

@@ -1,0 +1,88 @@
+"""Receivers of frames, made from their sections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge.app.tables import PROTOCOLS, TRANSPORTS, load_class
+from edge.contracts import Clock, Codec, FrameOutput, Transport
+from edge.errors import ConfigurationError, ConfigurationMistakesError
+from edge.manifest import Manifest
+from edge.settings import OutputSettings, Settings
+
+ROBOT = "robot"  # not a wire format: a map of actuators with a driver and a thread of its own
+
+
+def make_output(output: OutputSettings, manifest: Manifest, clock: Clock) -> FrameOutput:
+    """Make one receiver from its section.
+
+    Raises:
+        ConfigurationError: The codec refuses an option, or a map cannot be used.
+    """
+    if output.protocol == ROBOT:
+        return _make_robot(output, manifest, clock)
+    from edge.outputs.sender import Output
+
+    codec_class = load_class(PROTOCOLS, output.protocol)
+    transport = _make_transport(output, output.host, output.port or codec_class.default_port)
+    made: FrameOutput = Output(
+        output.name,
+        _make_codec(output, manifest),
+        transport,
+        clock,
+        rate_hz=output.rate_hz,
+        enabled=output.enabled,
+        delay_ms=output.delay_ms,
+    )
+    return made
+
+
+def _make_codec(output: OutputSettings, manifest: Manifest) -> Codec:
+    """Make the codec, behind a map to a rig's names where one is configured."""
+    codec_class = load_class(PROTOCOLS, output.protocol)
+    options = {name: str(value) for name, value in output.options.items()}
+    if not output.mapping:
+        plain: Codec = codec_class(manifest, options)
+        return plain
+    from edge.outputs.retarget import RetargetedCodec, load_retarget, retargeted_manifest
+
+    retarget = load_retarget(output.mapping, manifest.channels)
+    return RetargetedCodec(codec_class(retargeted_manifest(manifest, retarget), options), retarget)
+
+
+def _make_transport(output: OutputSettings, host: str, port: int) -> Transport:
+    made: Transport = load_class(TRANSPORTS, "udp")(host, port, interface=output.interface, ttl=output.ttl)
+    return made
+
+
+def _make_robot(output: OutputSettings, manifest: Manifest, clock: Clock) -> FrameOutput:
+    from edge.robots.actuator_map import load_actuator_map
+    from edge.robots.assembly import make_robot
+
+    asked = f"output.{output.name}"
+    if not output.mapping:
+        raise ConfigurationError(f"{asked}.mapping", "it is empty", "Give the path of an actuator map; docs/robots.md")
+    actuator_map = load_actuator_map(Path(output.mapping))
+    made: FrameOutput = make_robot(
+        output.name, actuator_map, manifest.channels, lambda host, port: _make_transport(output, host, port), clock
+    )
+    return made
+
+
+def make_outputs(settings: Settings, manifest: Manifest, clock: Clock) -> list[FrameOutput]:
+    """Make all receivers.
+
+    Raises:
+        ConfigurationMistakesError: All that cannot be made.
+    """
+    made, mistakes = [], []
+    for output in settings.outputs:
+        if output.protocol == ROBOT and not output.enabled:
+            continue
+        try:
+            made.append(make_output(output, manifest, clock))
+        except ConfigurationError as err:
+            mistakes.append(err)
+    if mistakes:
+        raise ConfigurationMistakesError(mistakes)
+    return made

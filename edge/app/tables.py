@@ -1,0 +1,53 @@
+"""What there is: names to "module:Class", so that nothing heavy is imported before it is wanted.
+
+A newcomer adds a feature, a backend or a protocol with one file and one line here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edge.errors import ConfigurationError
+from edge.options import Option, did_you_mean
+
+FEATURES = {
+    "paper_spectrogram": "edge.features.spectrogram:PaperSpectrogram",
+    "log_mel": "edge.features.log_mel:LogMel",
+}
+BACKENDS = {  # in the order that `auto` tries them: the fastest first
+    "tensorrt": "edge.backends.tensorrt:TensorRtBackend",
+    "onnxruntime": "edge.backends.onnx_runtime:OnnxRuntimeBackend",
+}
+PROTOCOLS = {
+    "osc": "edge.outputs.osc:OscCodec",
+    "json": "edge.outputs.json_udp:JsonCodec",
+    "binary": "edge.outputs.binary:BinaryCodec",
+    "vmc": "edge.outputs.vmc:VmcCodec",
+    "livelink": "edge.outputs.live_link_face:LiveLinkFaceCodec",
+    "vrchat": "edge.outputs.vrchat:VrchatCodec",
+    "ifacialmocap": "edge.outputs.ifacialmocap:IFacialMocapCodec",
+}
+TRANSPORTS = {
+    "udp": "edge.outputs.udp:UdpTransport",
+}
+
+
+def load_class(table: Mapping[str, str], name: str) -> Any:
+    """Import what a table names.
+
+    Raises:
+        ConfigurationError: The name is not in the table.
+    """
+    if name not in table:
+        raise ConfigurationError(
+            name, "there is no such thing", did_you_mean(name, table) or f"Known are {', '.join(table)}"
+        )
+    module, _, attribute = table[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def protocol_options() -> dict[str, Sequence[Option]]:
+    """Return each protocol's own keys, for the configuration."""
+    return {**{name: load_class(PROTOCOLS, name).OPTIONS for name in PROTOCOLS}, "robot": ()}
