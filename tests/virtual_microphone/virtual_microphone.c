@@ -105,7 +105,8 @@ static int mic_start(snd_pcm_ioplug_t *plug)
     if (page->fault == FAULT_UNPLUGGED)
         return -ENODEV;
     mic->error_ppm = page->clock_error_ppm;
-    mic->is_stalled = 0;
+    mic->is_stalled = page->fault == FAULT_STALLED; /* from its first sample on */
+    mic->stalled_at = 0;
     mic->start_ns = monotonic_ns();
     /* To the nearest whole sample, and the start moved onto it: the stream's samples are the sound's own. */
     int64_t since = mic->start_ns - page->sound_start_ns;

@@ -1,0 +1,74 @@
+"""The real program on a microphone that goes and comes: frames never stop, and say what they are."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.system.programs import SPEECH, bound_socket, running, stop
+from tests.virtual_microphone.air import Device
+from tests.virtual_microphone.studio import Studio, open_studio
+
+RATE_HZ = 48_000
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    with open_studio(tmp_path, [Device("mic", RATE_HZ)]) as made:
+        speech, rate_hz = soundfile.read(SPEECH, dtype="float64", always_2d=True)
+        n_samples = min(int(len(speech) * RATE_HZ / rate_hz), 11 * RATE_HZ)
+        at = np.arange(n_samples) * rate_hz / RATE_HZ
+        resampled = np.interp(at, np.arange(len(speech)), speech[:, 0])
+        made.airs["mic"].play(np.round(resampled.clip(-0.9, 0.9) * 2**31).astype(np.int32)[:, None])
+        yield made
+
+
+def frames_for(receiver: socket.socket, seconds: float) -> list[tuple[float, dict]]:
+    found = []
+    ends_s = time.monotonic() + seconds
+    while (left_s := ends_s - time.monotonic()) > 0:
+        receiver.settimeout(left_s)
+        try:
+            frame = json.loads(receiver.recv(65_536))
+        except TimeoutError:
+            break
+        if "state" in frame:
+            found.append((time.monotonic(), frame))
+    return found
+
+
+def wait_for(receiver: socket.socket, state: str, limit_s: float) -> float:
+    """Return how long it took until a frame of a state came."""
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < limit_s:
+        for _, frame in frames_for(receiver, 0.04):
+            if frame["state"] == state:
+                return time.monotonic() - began_s
+    pytest.fail(f"no frame in state {state} within {limit_s} s")
+
+
+@pytest.mark.parametrize("fault", ["unplugged", "stalled"])
+def test_frames_go_on_without_the_microphone_and_live_within_a_second_of_its_return(studio: Studio, fault: str) -> None:
+    air = studio.airs["mic"]
+    command = ("run", "--no-view", "--device", "mic")
+    with bound_socket() as (receiver, port), running(*command, "-o", f"output.json.port={port}") as program:
+        wait_for(receiver, "live", 20.0)
+        for _ in range(2):
+            air.fault(fault)
+            wait_for(receiver, "held", 1.0)
+            wait_for(receiver, "neutral", 2.0)
+            away = [frame for _, frame in frames_for(receiver, 1.0)]
+            assert {frame["state"] for frame in away} == {"neutral"}
+            assert [frame["seq"] for frame in away] == list(range(away[0]["seq"], away[0]["seq"] + len(away)))
+            assert 15 <= len(away) <= 33  # 30 a second; half of them where the machine is busy
+            air.fault("none")
+            assert wait_for(receiver, "live", 5.0) < 1.5
+        status, _, _ = stop(program)
+        assert status == 0
