@@ -1,0 +1,101 @@
+"""A serial port, by pyserial, that never waits long and says when it is gone.
+
+pyserial raises its own SerialException, which is an OSError; termios errors are not, and are turned into one.
+"""
+
+from __future__ import annotations
+
+import termios
+from typing import Any
+
+from edge.errors import ConfigurationError, DeviceError
+
+TIMEOUT_S = 0.05  # of a read or a write: two commands at 50 a second, so a dead port cannot hold the tick up for long
+
+
+class SerialPort:
+    """A port.
+
+    Args:
+        path: Device ("/dev/ttyACM0", better a link under /dev/serial/by-id).
+        baud: Bits a second.
+    """
+
+    def __init__(self, path: str, baud: int) -> None:
+        self.path = path
+        self._baud = baud
+        self._port: Any = None
+
+    def open(self) -> None:
+        """Open exclusively.
+
+        Raises:
+            ConfigurationError: pyserial is not installed, or the path or the baud rate is not possible.
+            DeviceError: The port cannot be had now.
+        """
+        try:
+            import serial
+        except ImportError as err:
+            raise ConfigurationError(
+                f"serial port {self.path}", "pyserial is not installed", "Install it: pip install 'au-edge[robots]'"
+            ) from err
+        self.close()
+        try:
+            self._port = serial.Serial(
+                self.path, self._baud, timeout=TIMEOUT_S, write_timeout=TIMEOUT_S, exclusive=True
+            )
+        except ValueError as err:
+            raise ConfigurationError(f"serial port {self.path}", str(err), "Correct `port` and `baud`") from err
+        except (OSError, termios.error) as err:
+            remedy = "Connect it, end other programs that use it, and add the user to the group dialout"
+            raise DeviceError(f"serial port {self.path}", f"it cannot be opened ({err})", remedy) from err
+
+    def write(self, content: bytes) -> None:
+        """Write everything.
+
+        Raises:
+            OSError: The port is gone or does not take it.
+        """
+        try:
+            self._opened().write(content)
+        except termios.error as err:
+            raise OSError(f"the port is gone ({err})") from err
+
+    def read(self, n_bytes: int) -> bytes:
+        """Return that many bytes.
+
+        Raises:
+            OSError: The port is gone, or they did not come in time.
+        """
+        try:
+            content: bytes = self._opened().read(n_bytes)
+        except termios.error as err:
+            raise OSError(f"the port is gone ({err})") from err
+        if len(content) != n_bytes:
+            raise TimeoutError(f"{len(content)} of {n_bytes} bytes were answered in time")
+        return content
+
+    def discard_input(self) -> None:
+        """Forget what was received and not read.
+
+        Raises:
+            OSError: The port is gone.
+        """
+        try:
+            self._opened().reset_input_buffer()
+        except termios.error as err:
+            raise OSError(f"the port is gone ({err})") from err
+
+    def close(self) -> None:
+        """Close the port; may be called twice."""
+        if self._port is not None:
+            try:
+                self._port.close()
+            except (OSError, termios.error):
+                pass  # it is gone: there is nothing left to close
+            self._port = None
+
+    def _opened(self) -> Any:
+        if self._port is None:
+            raise OSError("the port is closed")
+        return self._port

@@ -1,0 +1,1 @@
+"""Laws of the robots: nothing moves beyond, faster or harder than it may."""
