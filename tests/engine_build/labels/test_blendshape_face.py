@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine_build.labels.blendshape_face import blendshape_face
+from engine_build.labels.blendshape_face import FACE_FILE, blendshape_face
 from engine_build.labels.channels import CHANNELS
 from engine_build.labels.geometry import eye_distance_mm, face_geometry, face_geometry_mm
 from engine_build.labels.landmark_points import LIP_RINGS
+from engine_build.labels.observation import UNSEEN, observation_of
 
 GAP, WIDTH, CHIN = range(3)
 
@@ -103,3 +104,16 @@ def test_gap_and_chin_grow_evenly_with_the_jaw() -> None:
     geometry = face_geometry(activations)
     assert np.corrcoef(values, geometry[:, GAP])[0, 1] > 0.9999
     assert np.corrcoef(values, geometry[:, CHIN])[0, 1] > 0.99
+
+
+def test_the_fit_does_not_guess_what_no_landmark_shows() -> None:
+    design = observation_of(blendshape_face()).design
+    informed = {name for name, column in zip(CHANNELS, design.T, strict=True) if np.abs(column).max() > 0}
+    assert set(CHANNELS) - informed == set(UNSEEN) == {"tongueOut", "cheekPuff"}
+
+
+def test_the_file_is_small_and_carries_its_licence() -> None:
+    assert FACE_FILE.stat().st_size < 1_500_000
+    with np.load(FACE_FILE) as data:
+        assert "CC0" in str(data["licence"])
+    assert "CC0" in FACE_FILE.with_name("face.LICENSE.txt").read_text()
