@@ -7,6 +7,7 @@ websockets; no driver program. Source: Chrome DevTools Protocol, domains Target,
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -151,12 +152,16 @@ class Page:
     def __init__(self, endpoint: str, url: str, size: tuple[int, int]) -> None:
         from websockets.sync.client import connect
 
-        self._socket = connect(endpoint, max_size=LARGEST_REPLY_BYTES, compression=None, proxy=None)
+        self._link = contextlib.ExitStack()
+        self._socket = self._link.enter_context(
+            connect(endpoint, max_size=LARGEST_REPLY_BYTES, compression=None, proxy=None)
+        )
         self._number = 0
         self._session = ""
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        # a window of its own: a page behind another would not be drawn
+        target = self.call("Target.createTarget", url="about:blank", newWindow=True)["targetId"]
         self._target = target
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -255,4 +260,4 @@ class Page:
                 self.call("Target.closeTarget", timeout_s=5.0, targetId=self._target)
             except (BackendError, OSError):
                 pass  # the browser may be gone already
-            self._socket.close()
+            self._link.close()

@@ -1,14 +1,16 @@
-// Bundles the page into ../static. The same sources and lock file give the same bytes.
+// Bundles the page into ../static, or into the folder given. The same sources and lock file give the same bytes.
 import { build } from "esbuild";
 import { copyFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
 
-const out = new URL("../static/", import.meta.url);
+const out = process.argv[2] ? pathToFileURL(`${process.argv[2]}/`) : new URL("../static/", import.meta.url);
 await build({
   entryPoints: ["src/main.ts"],
   bundle: true,
   minify: true,
   format: "esm",
   target: ["chrome100", "firefox110", "safari16"],
+  absWorkingDir: new URL(".", import.meta.url).pathname,
   outfile: new URL("app.js", out).pathname,
   legalComments: "linked",
   logLevel: "info",

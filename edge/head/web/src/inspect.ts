@@ -34,6 +34,7 @@ export class Inspector {
     private readonly player: Player,
   ) {
     element("panel", HTMLDivElement).hidden = false;
+    document.body.classList.add("inspecting");
     this.sliders = new Sliders(face.names, connection);
     this.replay = new Replay(connection, () => player.names);
     player.overrides.push(this.sliders, this.replay);

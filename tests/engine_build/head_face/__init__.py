@@ -1,0 +1,1 @@
+"""Laws of the face that the display head shows."""

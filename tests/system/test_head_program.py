@@ -1,0 +1,171 @@
+"""The display head with the real program: real speech, a server that dies, its cost, and films."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.head.chromium import Chromium, Page, find_browser
+from edge.head.server import start_head_thread
+from edge.head.video import Film, missing_tools, render_video
+from edge.outputs.receiving import StreamDecoder
+from edge.settings import HeadSettings
+from tests.requirements import need
+from tests.system.head_page import FOREHEAD, MOUTH, difference, keep, opened, processor_s, sending, settle
+from tests.system.programs import SPEECH, au_edge, free_udp_port, running
+
+need("chromium", find_browser() is not None, "a browser to look with: `apt-get install chromium`")
+CPU_SHARE_LIMIT = 0.05  # of a core, at 30 frames a second
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with Chromium((400, 400)) as browser:
+        made = browser.page()
+        yield made
+        made.close()
+
+
+def free_tcp_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def ports() -> tuple[int, int]:
+    return free_tcp_port(), free_udp_port()
+
+
+def options(ports: tuple[int, int]) -> list[str]:
+    return ["-o", f"head.port={ports[0]}", "-o", f"head.frames_port={ports[1]}"]
+
+
+def wait_until_served(port: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 20.0
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail(f"au-edge head does not serve (exit {process.poll()})")
+
+
+def test_real_speech_moves_the_face(page: Page) -> None:
+    head = start_head_thread(HeadSettings(port=0, frames_port=0), lambda: StreamDecoder().feed)
+    port = head.server.frames_port
+    output = ["-o", "output.page.protocol=json", "-o", "output.page.host=127.0.0.1", "-o", f"output.page.port={port}"]
+    try:
+        opened(page, head.address, "?quality=low")
+        with running("run", "--input", str(SPEECH), *output):
+            page.wait_for("auEdge.player.delayS > 0", 60.0)
+            jaws = page.run(
+                """(async () => {
+                  const seen = [];
+                  const end = performance.now() + 6000;
+                  while (performance.now() < end) {
+                    await new Promise((done) => setTimeout(done, 30));
+                    auEdge.player.update(performance.now() / 1000);
+                    if (auEdge.player.delayS > 0) seen.push(auEdge.face.get('jawOpen'));
+                  }
+                  return seen;
+                })()"""
+            )
+            delay_s = page.run("auEdge.player.delayS")
+        assert len(jaws) > 10
+        assert max(jaws) - min(jaws) > 0.1
+        assert delay_s is None or 0.0 < delay_s < 3.0
+    finally:
+        head.close()
+
+
+def test_the_mouth_differs_between_an_open_vowel_and_silence(page: Page, tmp_path: Path) -> None:
+    frames = tmp_path / "frames.jsonl"
+    made = au_edge("render", str(SPEECH), "--out", str(frames), "--quiet", timeout_s=120.0)
+    assert made.returncode == 0, made.stderr
+    rows = [json.loads(line) for line in frames.read_text(encoding="utf-8").splitlines()]
+    vowel = max(rows, key=lambda row: row["au"]["jawOpen"])
+    silence = min((row for row in rows if row["state"] == "silence"), key=lambda row: row["au"]["jawOpen"])
+    head = start_head_thread(HeadSettings(port=0, frames_port=0), lambda: StreamDecoder().feed)
+    pictures = {}
+    try:
+        opened(page, head.address, "?quality=low")
+        with sending(head.server.frames_port, silence["au"]) as face:
+            for name, row in (("silence", silence), ("vowel", vowel)):
+                face.update(row["au"])
+                wanted = row["au"]["jawOpen"]
+                page.wait_for(
+                    f"Math.abs(auEdge.face.get('jawOpen') - {wanted}) < 0.02 && auEdge.player.delayS > 0", 60.0
+                )
+                settle(page, 2)
+                pictures[name] = keep(f"speech_{name}.png", page.picture())
+    finally:
+        head.close()
+    mouth = difference(pictures["vowel"], pictures["silence"], MOUTH)
+    assert mouth > 4.0
+    assert mouth > 3 * difference(pictures["vowel"], pictures["silence"], FOREHEAD)
+
+
+def test_the_page_comes_back_after_its_server_died(page: Page, ports: tuple[int, int]) -> None:
+    address = f"http://127.0.0.1:{ports[0]}/"
+    with running("head", *options(ports)) as first:
+        wait_until_served(ports[0], first)
+        opened(page, address, "?quality=low")
+        with sending(ports[1], {"jawOpen": 0.6}):
+            page.wait_for("auEdge.face.get('jawOpen') > 0.5", 30.0)
+        first.send_signal(signal.SIGKILL)
+        first.wait(10.0)
+    page.wait_for("document.getElementById('caption-text').textContent.startsWith('no connection')", 30.0)
+    page.wait_for("auEdge.face.get('jawOpen') < 0.01", 30.0)
+    with running("head", *options(ports)) as second:
+        wait_until_served(ports[0], second)
+        with sending(ports[1], {"jawOpen": 0.4}):
+            page.wait_for("Math.abs(auEdge.face.get('jawOpen') - 0.4) < 0.02", 30.0)
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(15.0) == 0
+
+
+def test_serving_thirty_frames_a_second_costs_little(page: Page, ports: tuple[int, int]) -> None:
+    names = {f"c{i}": 0.5 for i in range(51)} | {"jawOpen": 0.3}
+    with running("head", *options(ports)) as process:
+        wait_until_served(ports[0], process)
+        opened(page, f"http://127.0.0.1:{ports[0]}/", "?quality=low")
+        with sending(ports[1], names):
+            page.wait_for("auEdge.face.get('jawOpen') > 0.25", 30.0)
+            before, start_s = processor_s(process.pid), time.monotonic()
+            time.sleep(5.0)
+            share = (processor_s(process.pid) - before) / (time.monotonic() - start_s)
+    print(f"\nserver: {100 * share:.1f} % of a core at 30 frames a second")
+    assert share < CPU_SHARE_LIMIT
+
+
+def test_a_film_has_the_length_of_the_frames_and_sound(tmp_path: Path) -> None:
+    import numpy as np
+    import soundfile
+
+    need("film tools", not missing_tools(), ", ".join(missing_tools()))
+    rate = 16_000
+    sound = tmp_path / "tone.wav"
+    soundfile.write(sound, 0.1 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate), rate)
+    values = np.zeros((10, 4), np.float32)
+    values[5:, 0] = 0.8
+    film = tmp_path / "face.mp4"
+    render_video(
+        ["jawOpen"], values, 10.0, sound, film, settings=HeadSettings(), film=Film(size=(320, 320), quality="low")
+    )
+    probe = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_entries", "stream=codec_type,nb_frames,duration", "-of", "json", str(film)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    streams = {stream["codec_type"]: stream for stream in json.loads(probe.stdout)["streams"]}
+    assert streams["video"]["nb_frames"] == "10"
+    assert float(streams["video"]["duration"]) == pytest.approx(1.0, abs=0.01)
+    assert float(streams["audio"]["duration"]) == pytest.approx(1.0, abs=0.1)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
