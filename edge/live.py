@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import json
 import logging
-import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -31,6 +28,7 @@ from edge.clock import SystemClock
 from edge.contracts import AudioSource, FrameOutput, FrameStage
 from edge.errors import AuEdgeError, BackendError, ConfigurationError
 from edge.frames import AUFrame
+from edge.live_report import LiveReport
 from edge.manifest import Manifest
 from edge.metrics import Metrics
 from edge.realtime import make_thread_realtime
@@ -42,10 +40,8 @@ from edge.settings import Settings
 if TYPE_CHECKING:
     from edge.live_head import LiveHead
     from edge.metrics_http import MetricsServer
-    from edge.watch.live_view import LiveView
 
 WATCH_PERIOD_S = 0.05  # of the main thread: a signal wakes it at once, all else can wait this long
-STATUS_PERIOD_S = 1.0
 STOP_LIMIT_S = 3.0  # neutral frames take 0.2 s and closing a microphone up to 2 s
 _FIXED_SECTIONS = ("audio", "model", "realtime", "metrics", "head")  # what SIGHUP cannot change in a running program
 _log = logging.getLogger("au-edge")
@@ -81,11 +77,7 @@ class LiveProgram:
         self._loop: FrameLoop | None = None
         self._outputs: list[FrameOutput] = []
         self._notifier = ServiceNotifier.from_environment()
-        self._is_ready = False
-        self._next_status_s = 0.0
         self._head: LiveHead | None = None
-        self._view: LiveView | None = None
-        self._facts: tuple[str, ...] = ()
 
     def run(self) -> int:
         """Run until a signal, the end of the input or the duration.
@@ -102,6 +94,10 @@ class LiveProgram:
         self._head = self._make_head()
         self._outputs = self._make_outputs(self._settings)
         self._source = self._make_source(self._settings)
+        self._report = LiveReport(
+            self._metrics, self._source, lambda: self._outputs, self._notifier, self._clock,
+            self._settings.metrics.log_period_s, self._head.address if self._head is not None else "",
+        )  # fmt: skip
         server = self._make_metrics_server()
         previous = {number: signal.signal(number, self._on_signal) for number in self._signals()}
         # A daemon: where a library hangs for ever, the program still ends when it is told to.
@@ -167,8 +163,6 @@ class LiveProgram:
     def _watch(self, engine: threading.Thread) -> None:
         """Wait, draw, log and reload until the engine ends."""
         ends_s = None
-        log_period_s = self._settings.metrics.log_period_s
-        next_log_s = self._clock.monotonic_s() + log_period_s
         while engine.is_alive() and not self._stop.is_set():
             self._wake.wait(WATCH_PERIOD_S)
             self._wake.clear()
@@ -178,44 +172,14 @@ class LiveProgram:
             if ends_s is None:
                 ends_s = now_s + self._duration_s if self._duration_s is not None else float("inf")
                 if self._has_view:
-                    self._open_view()
+                    self._report.open_view(self._manifest.channels)
             if now_s >= ends_s:
                 self._stop.set()
             if self._reload_asked:
                 self._reload_asked = False
                 self._reload()
-            for line in self._source.warnings():
-                _log.warning("%s", line)
-            if self._view is not None:
-                self._facts = self._short_facts()
-            elif log_period_s > 0 and now_s >= next_log_s:
-                next_log_s = now_s + log_period_s
-                _log.info("%s", json.dumps(self._counters()))
-        if self._view is not None:
-            self._view.close()
-
-    def _open_view(self) -> None:
-        from edge.watch.live_view import LiveView
-
-        addresses = ", ".join(output.description for output in self._outputs)
-        view = LiveView(self._manifest.channels, f"{self._source.description} -> {addresses}", sys.stdout)
-        view.open()
-        self._view = view
-        if self._head is not None:
-            from edge.head.server import open_in_browser
-
-            open_in_browser(self._head.address, os.environ)
-
-    def _short_facts(self) -> tuple[str, ...]:
-        """Return what is worth a glance: latency, and losses where there are any."""
-        latency = self._metrics.stages["sound_to_sent"]
-        facts = [f"sound to sent p99 {latency.quantile_s(0.99) * 1000:.1f} ms"]
-        lost = self._source.counters().get("lost_samples", 0)
-        if self._metrics.late_frames or lost:
-            facts.append(f"late {self._metrics.late_frames}, lost {lost} samples")
-        if self._head is not None:
-            facts.append(self._head.address)
-        return tuple(facts)
+            self._report.tick(now_s)
+        self._report.close()
 
     def _make_metrics_server(self) -> MetricsServer | None:
         """Open the endpoint where it is configured: nothing listens unasked."""
@@ -224,14 +188,9 @@ class LiveProgram:
             return None
         from edge.metrics_http import MetricsServer
 
-        server = MetricsServer(self._metrics, self._counters, dict, self._clock, metrics.host, metrics.port)
+        server = MetricsServer(self._metrics, self._report.counters, dict, self._clock, metrics.host, metrics.port)
         server.open()
         return server
-
-    def _counters(self) -> dict[str, Any]:
-        self._metrics.source_counters = self._source.counters()
-        self._metrics.output_counters = {output.name: output.counters() for output in self._outputs}
-        return self._metrics.snapshot()
 
     def _reload(self) -> None:
         """Read the configuration again and hand it to the loop, or refuse it whole."""
@@ -323,23 +282,5 @@ class LiveProgram:
             _log.info("sending %s", output.description)
 
     def _on_frame(self, frame: AUFrame) -> None:
-        """Publish a frame that was sent, and feed the watchdog: only a loop that turns does."""
-        if self._view is not None:
-            self._view.show(frame, self._facts)
-        if self._notifier.is_active:
-            if not self._is_ready and frame.state.name in ("LIVE", "SILENCE"):
-                self._is_ready = True
-                self._notifier.ready()
-            self._notifier.watchdog()
-            now_s = time.monotonic()
-            if self._is_ready and now_s >= self._next_status_s:
-                self._next_status_s = now_s + STATUS_PERIOD_S
-                self._notifier.status(self._status_line())
-
-    def _status_line(self) -> str:
-        latency = self._metrics.stages["sound_to_sent"]
-        return (
-            f"{self._metrics.state}, {sum(self._metrics.frames.values())} frames, "
-            f"p99 {latency.quantile_s(0.99) * 1000:.1f} ms, late {self._metrics.late_frames}, "
-            f"lost {self._source.counters().get('lost_samples', 0)} samples"
-        )
+        """Take a frame that was sent, on the engine thread."""
+        self._report.on_frame(frame)

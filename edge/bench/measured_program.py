@@ -54,7 +54,7 @@ class MeasuredProgram(LiveProgram):
         durations = {stage: list(kept) for stage, kept in self._durations.durations().items()}
         return {
             "durations_s": durations,
-            "counters": self._counters(),
+            "counters": self._report.counters(),
             "source": self._source.description,
             "network": f"{self._manifest.name} {self._manifest.version} {self._manifest.precision}",
             "frame_period_s": self._manifest.frame_period_s,
