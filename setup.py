@@ -19,7 +19,7 @@ TRAIN = [
     "matplotlib>=3.7",
     "tqdm>=4.60",
 ]
-LABEL = ["mediapipe>=0.10.14", "opencv-python-headless>=4.8", "av>=11"]
+LABEL = ["mediapipe>=0.10.14", "av>=11", "scipy>=1.10"]
 VOICES = ["pyworld>=0.3.4", "scipy>=1.10", "pocketsphinx>=5.0.1", "piper-tts>=1.2"]
 HEAD = ["websockets>=13"]
 METRICS = ["prometheus-client>=0.19"]
@@ -36,7 +36,7 @@ setup(
     packages=find_packages(include=["edge", "edge.*", "engine_build", "engine_build.*", "calibration", "calibration.*"]),
     package_data={
         "edge": ["default.conf", "models/*", "demo/*", "head/static/*", "head/static/**/*", "**/*.map", "**/*.ini"],
-        "engine_build": ["**/*.npz", "**/*.json"],
+        "engine_build": ["**/*.npz", "**/*.json", "**/*.LICENSE.txt"],
         "calibration": ["**/*.flac", "**/*.json"],
     },
     install_requires=[

@@ -16,15 +16,19 @@ from edge.settings import Settings
 def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage], list[FrameStage]]:
     """Return the post-processing of frames with sound, and of those without."""
     from edge.postprocess.limits import Gains, Limits
-    from edge.postprocess.silence import SilenceGate
+    from edge.postprocess.prosody import Prosody
+    from edge.postprocess.silence import Listening, Resting, SilenceGate
     from edge.postprocess.smoothing import Smoothing
 
     period_s = manifest.frame_period_s
     limits = Limits(settings.limit, manifest.channels)
+    gate = SilenceGate(settings.silence, period_s)
     with_sound: list[FrameStage] = [
+        Listening(gate),
         Gains(settings.gain, manifest.channels, manifest.masked_channels),
+        Prosody(settings.prosody.amount, manifest.sample_rate_hz, period_s, manifest.channels),
         Smoothing(settings.smoothing, manifest.channels, period_s),
-        SilenceGate(settings.silence, period_s),
+        Resting(gate),
         limits,
     ]
     return with_sound, [limits]

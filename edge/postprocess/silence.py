@@ -57,12 +57,17 @@ class SilenceGate:
         self._is_first = True
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
-        """Write level and state, and scale activations and head.
+        """Listen and rest in one go.
 
         Args:
             frame: Changed in place.
             newest: The samples since the frame before, float32 [n].
         """
+        self.listen(frame, newest)
+        self.rest(frame)
+
+    def listen(self, frame: AUFrame, newest: Float32Array) -> None:
+        """Write level and state."""
         level = level_dbfs(newest)
         frame.level_dbfs = level
         if not self._settings.enabled:
@@ -72,6 +77,11 @@ class SilenceGate:
         self._decide(level)
         self._ramp()
         frame.state = State.LIVE if self._open else State.SILENCE
+
+    def rest(self, frame: AUFrame) -> None:
+        """Scale activations and head as far as `listen` found silence."""
+        if not self._settings.enabled:
+            return
         if self._face < 1.0:
             frame.activations *= np.float32(self._face)
         if self._head < 1.0:
@@ -123,3 +133,40 @@ def _towards_zero(factor: float, period_s: float, release_ms: float) -> float:
     if release_ms <= 0:
         return 0.0
     return max(0.0, factor - period_s * 1000 / release_ms)
+
+
+class Listening:
+    """The gate's first half as a stage: what comes after it knows level and state.
+
+    Args:
+        gate: Shared with `Resting`.
+    """
+
+    def __init__(self, gate: SilenceGate) -> None:
+        self._gate = gate
+
+    def apply(self, frame: AUFrame, newest: Float32Array) -> None:
+        """Write level and state."""
+        self._gate.listen(frame, newest)
+
+    def reset(self) -> None:
+        """Close the gate and forget the room."""
+        self._gate.reset()
+
+
+class Resting:
+    """The gate's second half as a stage: nothing before it moves a face at rest.
+
+    Args:
+        gate: Shared with `Listening`, which resets it.
+    """
+
+    def __init__(self, gate: SilenceGate) -> None:
+        self._gate = gate
+
+    def apply(self, frame: AUFrame, newest: Float32Array) -> None:
+        """Scale activations and head."""
+        self._gate.rest(frame)
+
+    def reset(self) -> None:
+        """Do nothing: `Listening` resets the gate."""
