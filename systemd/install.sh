@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Install au-edge as a service: program to /opt/au-edge, configuration to /etc/au-edge, unit to /etc/systemd/system.
+# May be run again at any time: it updates the program and the unit and keeps the configuration.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+destination=
+wheelhouse=
+extras=
+python=python3
+dry_run=no
+start=yes
+
+usage() {
+    cat <<'TEXT'
+Usage: sudo systemd/install.sh [options]
+
+  --wheelhouse FOLDER  take every Python package from this folder and nothing from the network; made on a connected
+                       machine of the same kind with `pip wheel --wheel-dir FOLDER .`
+  --extras NAMES       extras of the package, as "metrics" or "jetson,metrics"
+  --python COMMAND     Python to make the environment with (default python3; 3.10 or later)
+  --no-start           do not enable or start the service
+  --destination FOLDER put everything below this folder instead of /, and touch neither users nor systemd
+  --dry-run            say what would be done, and do nothing
+  --help               this text
+TEXT
+}
+
+fail() {
+    echo "install.sh: $1" >&2
+    exit "${2:-1}"
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --wheelhouse | --extras | --python | --destination)
+        [ $# -ge 2 ] || fail "$1 needs a value" 64
+        case $1 in
+        --wheelhouse) wheelhouse=$2 ;;
+        --extras) extras=$2 ;;
+        --python) python=$2 ;;
+        --destination) destination=${2%/} ;;
+        esac
+        shift 2
+        ;;
+    --no-start) start=no && shift ;;
+    --dry-run) dry_run=yes && shift ;;
+    --help | -h) usage && exit 0 ;;
+    *) usage >&2 && fail "unknown option $1" 64 ;;
+    esac
+done
+
+run() {
+    echo "+ $*"
+    [ "$dry_run" = yes ] || "$@"
+}
+
+# --- what must be true before anything is touched ---------------------------------------------------------------
+is_system=no
+[ -n "$destination" ] || is_system=yes
+if [ "$is_system" = yes ] && [ "$dry_run" = no ] && [ "$(id -u)" != 0 ]; then
+    fail "this writes to /opt and /etc: run it with sudo, or look first with --dry-run" 77
+fi
+"$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+    fail "$python is not Python 3.10 or later with venv: sudo apt-get install python3 python3-venv" 69
+if [ -n "$wheelhouse" ]; then
+    [ -d "$wheelhouse" ] || fail "there is no folder $wheelhouse" 66
+    wheelhouse=$(cd "$wheelhouse" && pwd)
+    compgen -G "$wheelhouse/au_edge-*.whl" >/dev/null || fail "no au_edge wheel in $wheelhouse" 66
+fi
+
+prefix=$destination/opt/au-edge
+configuration=$destination/etc/au-edge
+units=$destination/etc/systemd/system
+sysusers=$destination/etc/sysusers.d
+
+# --- Debian packages, where this is such a system -------------------------------------------------------------------
+packages="libportaudio2 libsndfile1"
+[ -n "$wheelhouse" ] || packages="$packages portaudio19-dev libasound2-dev python3-dev gcc" # PyAudio is compiled
+missing=
+if command -v dpkg >/dev/null; then
+    for package in $packages; do dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"; done
+fi
+if [ -n "$missing" ] && [ -n "$wheelhouse" ]; then
+    echo "missing, and not in a wheelhouse: apt-get install$missing" >&2
+elif [ -n "$missing" ] && [ "$is_system" = yes ]; then
+    # shellcheck disable=SC2086  # one word for each package
+    run apt-get install -y --no-install-recommends $missing
+fi
+
+# --- program ------------------------------------------------------------------------------------------------------
+run install -d -m 0755 "$prefix" "$prefix/doc"
+if [ ! -x "$prefix/venv/bin/python" ]; then
+    # On a Jetson TensorRT belongs to the system's Python, so that the environment must see it.
+    run "$python" -m venv --system-site-packages "$prefix/venv"
+fi
+suffix=${extras:+[$extras]}
+if [ -n "$wheelhouse" ]; then
+    run "$prefix/venv/bin/python" -m pip install --quiet --upgrade --no-index --find-links "$wheelhouse" "au-edge$suffix"
+    # The same version again is not an upgrade for pip, but may be another build.
+    run "$prefix/venv/bin/python" -m pip install --quiet --force-reinstall --no-deps --no-index \
+        --find-links "$wheelhouse" au-edge
+else
+    run "$prefix/venv/bin/python" -m pip install --quiet --upgrade "$root$suffix"
+fi
+if [ -f "$root/docs/service.md" ]; then
+    run install -m 0644 "$root/docs/service.md" "$prefix/doc/service.md"
+fi
+
+# --- configuration: an existing one is never written to -----------------------------------------------------------
+run install -d -m 0755 "$configuration"
+run install -m 0644 "$here/au-edge.conf" "$configuration/au-edge.conf.example"
+if [ -e "$configuration/au-edge.conf" ]; then
+    echo "keeping $configuration/au-edge.conf (what is new is in au-edge.conf.example)"
+else
+    run install -m 0644 "$here/au-edge.conf" "$configuration/au-edge.conf"
+fi
+
+# --- user, unit ---------------------------------------------------------------------------------------------------
+run install -d -m 0755 "$sysusers" "$units" "$units/au-edge.service.d"
+run install -m 0644 "$here/au-edge.sysusers" "$sysusers/au-edge.conf"
+run install -m 0644 "$here/au-edge.service" "$units/au-edge.service"
+# A group in the unit that does not exist keeps a service from starting (216/GROUP): only those that are here.
+groups=
+for group in render gpio i2c; do
+    if getent group "$group" >/dev/null; then groups="$groups $group"; fi
+done
+if [ -n "$groups" ]; then
+    echo "+ write $units/au-edge.service.d/10-groups.conf: SupplementaryGroups=$groups"
+    if [ "$dry_run" = no ]; then
+        printf '# Written by install.sh: groups of this machine.\n[Service]\nSupplementaryGroups=%s\n' "${groups# }" \
+            >"$units/au-edge.service.d/10-groups.conf"
+    fi
+fi
+if [ "$is_system" = no ]; then
+    echo "installed below $destination; no user was made and no service started"
+    exit 0
+fi
+run systemd-sysusers "$sysusers/au-edge.conf"
+if [ ! -d /run/systemd/system ]; then
+    echo "systemd does not run here: start au-edge yourself, or boot with systemd"
+    exit 0
+fi
+run systemctl daemon-reload
+if [ "$start" = yes ]; then
+    run systemctl enable au-edge.service
+    run systemctl restart au-edge.service
+    echo "au-edge runs; see it with: systemctl status au-edge, journalctl -fu au-edge"
+fi

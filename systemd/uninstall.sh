@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Remove the au-edge service and program. The configuration and the user stay, unless --purge.
+set -euo pipefail
+
+destination=
+dry_run=no
+purge=no
+
+usage() {
+    cat <<'TEXT'
+Usage: sudo systemd/uninstall.sh [options]
+
+  --purge              also remove /etc/au-edge, the state in /var/lib and /var/cache, and the user
+  --destination FOLDER what install.sh was given
+  --dry-run            say what would be done, and do nothing
+  --help               this text
+TEXT
+}
+
+fail() {
+    echo "uninstall.sh: $1" >&2
+    exit "${2:-1}"
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --destination)
+        [ $# -ge 2 ] || fail "$1 needs a value" 64
+        destination=${2%/} && shift 2
+        ;;
+    --purge) purge=yes && shift ;;
+    --dry-run) dry_run=yes && shift ;;
+    --help | -h) usage && exit 0 ;;
+    *) usage >&2 && fail "unknown option $1" 64 ;;
+    esac
+done
+
+run() {
+    echo "+ $*"
+    [ "$dry_run" = yes ] || "$@"
+}
+
+is_system=no
+[ -n "$destination" ] || is_system=yes
+if [ "$is_system" = yes ] && [ "$dry_run" = no ] && [ "$(id -u)" != 0 ]; then
+    fail "this removes from /opt and /etc: run it with sudo, or look first with --dry-run" 77
+fi
+
+if [ "$is_system" = yes ] && [ -d /run/systemd/system ] && [ -e /etc/systemd/system/au-edge.service ]; then
+    run systemctl disable --now au-edge.service
+fi
+run rm -f "$destination/etc/systemd/system/au-edge.service"
+run rm -f "$destination/etc/systemd/system/au-edge.service.d/10-groups.conf"
+# What `systemctl edit` wrote is the user's, and stays unless purged.
+if [ "$purge" = yes ]; then run rm -rf "$destination/etc/systemd/system/au-edge.service.d"; fi
+if [ "$dry_run" = no ]; then
+    rmdir "$destination/etc/systemd/system/au-edge.service.d" 2>/dev/null || true
+fi
+run rm -rf "$destination/opt/au-edge"
+run rm -f "$destination/etc/au-edge/au-edge.conf.example"
+if [ "$purge" = yes ]; then
+    run rm -rf "$destination/etc/au-edge" "$destination/var/lib/au-edge" "$destination/var/cache/au-edge"
+    run rm -f "$destination/etc/sysusers.d/au-edge.conf"
+    if [ "$is_system" = yes ] && getent passwd au-edge >/dev/null; then run userdel au-edge; fi
+else
+    echo "kept: $destination/etc/au-edge and the user au-edge (--purge removes them)"
+fi
+if [ "$is_system" = yes ] && [ -d /run/systemd/system ]; then run systemctl daemon-reload; fi

@@ -1,0 +1,1 @@
+"""The service's files: the unit, the user, the scripts."""

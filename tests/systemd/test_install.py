@@ -1,0 +1,142 @@
+"""The scripts, run for real below a folder: idempotent, offline, and never over a configuration that is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.requirements import need
+
+ROOT = Path(__file__).parent.parent.parent
+CONF = "etc/au-edge/au-edge.conf"
+UNIT = "etc/systemd/system/au-edge.service"
+
+
+def script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "systemd" / name), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with our own wheel, built from a copy so that the tree stays clean."""
+    folder = tmp_path_factory.mktemp("build")
+    copy = folder / "source"
+    copy.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
+    for package in ("edge", "engine_build", "calibration"):
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q"]
+    result = subprocess.run(
+        [*command, "-w", str(folder / "wheels"), str(copy)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return folder / "wheels"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "opt/au-edge/venv" not in str(path)
+    }
+
+
+def test_it_installs_offline_twice_keeps_the_configuration_and_leaves_nothing(wheelhouse: Path, tmp_path: Path) -> None:
+    has_venv = subprocess.run([sys.executable, "-c", "import venv, ensurepip"], check=False).returncode == 0
+    need("venv", has_venv, "python3-venv is missing; apt-get install python3-venv")
+    target = tmp_path / "machine"
+    # The dependencies are not in this wheelhouse; with them it would weigh a hundred megabytes.
+    arguments = ("--destination", str(target), "--wheelhouse", str(wheelhouse), "--python", sys.executable)
+    first = script("install.sh", *arguments, PIP_NO_DEPS="1")
+    assert first.returncode == 0, first.stdout + first.stderr
+    installed = contents(target)
+    assert {CONF, f"{CONF}.example", UNIT, "etc/sysusers.d/au-edge.conf"} <= set(installed)
+    python = target / "opt/au-edge/venv/bin/python"
+    found = subprocess.run(
+        [str(python), "-c", "import edge; print(edge.__file__)"], capture_output=True, text=True, cwd="/", check=True
+    )
+    assert found.stdout.startswith(str(target))
+    assert (target / "opt/au-edge/venv/bin/au-edge").exists()
+
+    (target / CONF).write_text("[audio]\ndevice = mine\n")
+    (target / f"{UNIT}.d/override.conf").write_text("[Service]\nNice=0\n")
+    second = script("install.sh", *arguments, PIP_NO_DEPS="1")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert (target / CONF).read_text() == "[audio]\ndevice = mine\n"
+    assert "keeping" in second.stdout
+    assert contents(target).keys() - {f"{UNIT}.d/override.conf"} == installed.keys()
+
+    removed = script("uninstall.sh", "--destination", str(target))
+    assert removed.returncode == 0, removed.stderr
+    assert (target / CONF).read_text() == "[audio]\ndevice = mine\n"
+    assert (target / f"{UNIT}.d/override.conf").exists()
+    assert not (target / UNIT).exists()
+    assert not (target / "opt/au-edge").exists()
+    purged = script("uninstall.sh", "--destination", str(target), "--purge")
+    assert purged.returncode == 0, purged.stderr
+    assert contents(target) == {}
+    assert script("uninstall.sh", "--destination", str(target), "--purge").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["install.sh", "uninstall.sh"])
+def test_a_dry_run_says_everything_and_does_nothing(name: str, tmp_path: Path) -> None:
+    result = script(name, "--dry-run", "--destination", str(tmp_path / "machine"))
+    assert result.returncode == 0, result.stderr
+    assert "au-edge.service" in result.stdout
+    assert not (tmp_path / "machine").exists()
+
+
+def test_a_dry_run_of_the_real_thing_names_every_step() -> None:
+    result = script("install.sh", "--dry-run")
+    assert result.returncode == 0, result.stderr
+    for step in ("/opt/au-edge/venv", "pip install", "/etc/au-edge", "systemd-sysusers", "/etc/systemd/system"):
+        assert step in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "found"),
+    [
+        (("--sideways",), 64, "unknown option"),
+        (("--wheelhouse",), 64, "needs a value"),
+        (("--wheelhouse", "/nowhere"), 66, "no folder"),
+        (("--python", "/bin/false"), 69, "python3-venv"),
+    ],
+    ids=["unknown", "no-value", "no-wheelhouse", "no-python"],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_touched(
+    arguments: tuple[str, ...], status: int, found: str, tmp_path: Path
+) -> None:
+    result = script("install.sh", "--destination", str(tmp_path / "machine"), *arguments)
+    assert result.returncode == status
+    assert found in result.stderr
+    assert not (tmp_path / "machine").exists()
+
+
+def test_a_wheelhouse_without_our_wheel_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    result = script("install.sh", "--destination", str(tmp_path / "m"), "--wheelhouse", str(tmp_path / "wheels"))
+    assert result.returncode == 66
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("name", ["install.sh", "uninstall.sh"])
+def test_help_is_complete_and_touches_nothing(name: str) -> None:
+    result = script(name, "--help")
+    assert result.returncode == 0
+    source = (ROOT / "systemd" / name).read_text(encoding="utf-8")
+    for option in ("--destination", "--dry-run", "--help"):
+        assert option in result.stdout
+        assert option in source
