@@ -1,9 +1,9 @@
 """Put quantise/dequantise pairs into an ONNX graph: the one form that ONNX Runtime is fast with and TensorRT accepts.
 
 Symmetric int8; a scale per output channel of each weight, one per activation tensor; biases stay in float (TensorRT
-refuses int32 biases behind DequantizeLinear). A pair also stands between a convolution and its leaky ReLU, with the
-scale of what comes after it: without it ONNX Runtime falls back to float (measured); with it what is positive is the
-same number, and what is negative is multiplied by 0.01 after it. Recurrent products stay in float: they are few, and
+refuses int32 biases behind DequantizeLinear). A pair also stands right behind a convolution: without it ONNX Runtime
+falls back to float (measured). Before a leaky ReLU it has the scale of what comes after: what is positive is then the
+same number, and what is negative is multiplied by 0.01 afterwards. Recurrent products stay in float: they are few, and
 their error would come round again.
 """
 
@@ -32,13 +32,13 @@ class QuantisedNode:
         name: Its output tensor, which is unique.
         data: Tensor that flows in: needs a scale.
         weight: Initialiser.
-        activation: Output of the leaky ReLU that alone reads it: needs a scale; None without one.
+        scaled_by: Tensor whose scale its output gets: behind the leaky ReLU that alone reads it, else the output.
     """
 
     name: str
     data: str
     weight: str
-    activation: str | None
+    scaled_by: str
 
 
 def quantised_nodes(model: Any) -> list[QuantisedNode]:
@@ -60,8 +60,8 @@ def quantised_nodes(model: Any) -> list[QuantisedNode]:
             continue
         following = readers.get(node.output[0], [])
         is_activated = len(following) == 1 and following[0].op_type in _ACTIVATIONS
-        activation = str(following[0].output[0]) if is_activated else None
-        found.append(QuantisedNode(str(node.output[0]), str(node.input[0]), str(node.input[1]), activation))
+        scaled_by = str((following[0] if is_activated else node).output[0])
+        found.append(QuantisedNode(str(node.output[0]), str(node.input[0]), str(node.input[1]), scaled_by))
     if not found:
         raise ModelError(
             f"quantising {model.graph.name or 'the network'}",
@@ -73,7 +73,7 @@ def quantised_nodes(model: Any) -> list[QuantisedNode]:
 
 def observed_tensors(nodes: list[QuantisedNode]) -> list[str]:
     """Return the tensors whose magnitudes decide the scales, each once."""
-    names = [name for node in nodes for name in (node.data, node.activation) if name is not None]
+    names = [name for node in nodes for name in (node.data, node.scaled_by)]
     return list(dict.fromkeys(names))
 
 
@@ -111,8 +111,8 @@ def insert_pairs(model: Any, nodes: list[QuantisedNode], steps: Mapping[str, flo
             node.input[0] = writer.pair(quantised.data, steps[quantised.data])
             node.input[1] = writer.weight(quantised.weight)
         writer.nodes.append(node)
-        if quantised is not None and quantised.activation is not None:
-            behind[quantised.name] = writer.pair(quantised.name, steps[quantised.activation])
+        if quantised is not None:
+            behind[quantised.name] = writer.pair(quantised.name, steps[quantised.scaled_by])
     ordered = [onnx.NodeProto.FromString(node.SerializeToString()) for node in writer.nodes]
     del graph.node[:]
     graph.node.extend(ordered)

@@ -29,19 +29,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("manifest", type=Path, help="manifest of the float32 network")
     parser.add_argument("--speech", type=Path, help="folder of representative speech (default: the shipped set)")
+    parser.add_argument("--files", type=int, default=0, help="how many of them, evenly spread (default: all)")
     parser.add_argument("--out", type=Path, required=True, help="manifest to write")
     parser.add_argument("--method", choices=("auto", *METHODS), default="auto", help="default: auto, the best of all")
 
 
 def run(args: argparse.Namespace) -> int:
     """Quantise as the command line says."""
-    report = quantize(args.manifest, args.speech or SHIPPED_SET, args.out, args.method)
+    report = quantize(args.manifest, args.speech or SHIPPED_SET, args.out, args.method, args.files)
     print(as_text(report))
     print(f"{args.out}: written", file=sys.stderr)
     return 0
 
 
-def quantize(source: Path, speech_folder: Path, out: Path, method: str = "auto") -> dict[str, Any]:
+def quantize(source: Path, speech_folder: Path, out: Path, method: str = "auto", n_files: int = 0) -> dict[str, Any]:
     """Quantise a network and write it.
 
     Args:
@@ -49,6 +50,7 @@ def quantize(source: Path, speech_folder: Path, out: Path, method: str = "auto")
         speech_folder: See `load_speech`.
         out: Manifest to write.
         method: See `calibrate`.
+        n_files: See `load_speech`.
 
     Returns:
         The report, as it was written.
@@ -67,7 +69,7 @@ def quantize(source: Path, speech_folder: Path, out: Path, method: str = "auto")
             "Give the manifest of the float32 network: python -m engine_build export RUN --out NAME.float32.json",
         )
     content = manifest.verify_graph()
-    speech = load_speech(speech_folder, manifest.sample_rate_hz)
+    speech = load_speech(speech_folder, manifest.sample_rate_hz, n_files)
     calibration = calibrate(products_to_convolutions(onnx.load_from_string(content)), manifest, speech, method)
     quantised: bytes = calibration.model.SerializeToString()
     report = make_report(manifest, speech, calibration, len(content), len(quantised))

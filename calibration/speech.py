@@ -80,12 +80,13 @@ def find_files(folder: Path) -> list[Path]:
     return files
 
 
-def load_speech(folder: Path, rate_hz: int, levels_db: Sequence[float] = LEVELS_DB) -> SpeechSet:
-    """Read all sound files of a folder.
+def load_speech(folder: Path, rate_hz: int, n_files: int = 0, levels_db: Sequence[float] = LEVELS_DB) -> SpeechSet:
+    """Read the sound files of a folder.
 
     Args:
         folder: Where they lie.
         rate_hz: Rate of the network.
+        n_files: How many of them, evenly spread over their names; 0 for all.
         levels_db: Every file is taken once at each of these levels relative to its own.
 
     Raises:
@@ -93,7 +94,10 @@ def load_speech(folder: Path, rate_hz: int, levels_db: Sequence[float] = LEVELS_
     """
     digest = hashlib.sha256()
     recordings = []
-    for path in find_files(folder):
+    paths = find_files(folder)
+    if 0 < n_files < len(paths):
+        paths = [paths[i] for i in np.linspace(0, len(paths) - 1, n_files).round().astype(int)]
+    for path in paths:
         samples = read_samples(path, rate_hz)
         name = str(path.relative_to(folder))
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.roll_out import roll_out
 from edge.errors import InputError
 from edge.manifest import Manifest, load_manifest
 from engine_build.dataset import Corpus, CorpusSpec, FeatureSpec
@@ -34,7 +35,6 @@ from engine_build.evaluate_metrics import (
     silence_activity,
 )
 from engine_build.export import write_json
-from engine_build.quantize import roll_out
 
 N_PLOTTED_CLIPS = 3
 
@@ -173,9 +173,23 @@ def evaluate(
 
 
 def predict(manifest: Manifest, corpus: Corpus) -> list[NDArray[np.float32]]:
-    """Return the activations [n_frames, n_channels] of every clip."""
-    recordings = (np.asarray(corpus.features[corpus.clip_frames(k)], np.float32) for k in range(len(corpus.clips)))
-    return [outputs[0] for outputs in roll_out(manifest.verify_graph(), manifest, recordings, ())]
+    """Return the activations [n_frames, n_channels] of every clip, by ONNX Runtime, frame by frame with the state."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(manifest.verify_graph(), options, providers=["CPUExecutionProvider"])
+    wanted = [manifest.activations, *(state.output for state in manifest.state)]
+    faces = []
+    for k in range(len(corpus.clips)):
+        fed = {state.input: np.zeros(state.shape, np.float32) for state in manifest.state}
+        frames = np.asarray(corpus.features[corpus.clip_frames(k)], np.float32)
+        clip = np.empty((len(frames), manifest.n_channels), np.float32)
+        for row, frame in zip(clip, frames, strict=True):
+            row[:], *after = session.run(wanted, {manifest.input: frame[None], **fed})
+            fed = {state.input: value for state, value in zip(manifest.state, after, strict=True)}
+        faces.append(clip)
+    return faces
 
 
 def summary(numbers: Mapping[str, Any]) -> str:

@@ -108,8 +108,22 @@ def test_a_product_over_a_map_becomes_a_convolution_with_the_same_numbers(tmp_pa
 
 def test_what_is_behind_a_leaky_relu_gives_its_scale() -> None:
     nodes = quantised_nodes(products_to_convolutions(make_small_network()))
-    assert [(n.data, n.activation) for n in nodes] == [("l1", "l2"), ("l2", None)]
-    assert observed_tensors(nodes) == ["l1", "l2"]
+    assert [(n.data, n.scaled_by) for n in nodes] == [("l1", "l2"), ("l2", "i_map")]
+    assert observed_tensors(nodes) == ["l1", "l2", "i_map"]
+
+
+def test_onnx_runtime_makes_integer_products_of_all_of_them(quantised: tuple[Path, Path], tmp_path: Path) -> None:
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(
+        str(load_manifest(quantised[1]).graph_path), options, providers=["CPUExecutionProvider"]
+    )
+    kinds = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
+    assert kinds.count("QLinearConv") == 2
 
 
 def test_growing_error_is_seen() -> None:
@@ -132,6 +146,14 @@ def test_the_methods_are_chosen_between_on_files_that_made_no_scales() -> None:
     assert len(speech.files) == 4
     assert not {r.file for r in heard} & {r.file for r in held_out}
     assert held_out
+
+
+@pytest.mark.parametrize(("n_files", "n_found"), [(0, 4), (2, 2), (9, 4)])
+def test_a_part_of_a_set_is_taken_only_where_it_was_asked_for(n_files: int, n_found: int) -> None:
+    files = load_speech(SHIPPED_SET, 14700, n_files).files
+    assert len(files) == n_found
+    assert files[0] == "awb.flac"
+    assert files[-1] == "slt.flac"
 
 
 def write_sound(path: Path, samples: np.ndarray) -> None:
