@@ -33,7 +33,7 @@ HAIRLINE = (
     [0.63, 0.64, 0.67, 0.66, 0.56, 0.38, 0.22, -0.05, -0.05, 0.0, -0.25, -0.42, -0.50, -0.52],
 )
 MASKS = ("lips", "eyelids", "inside-mouth", "ears")
-SHOULDERS_M = 0.26
+SHOULDERS_M = 0.40
 COLLAR_RISE_M, COLLAR_SLOPE = 0.012, 0.55
 MOUTH_REST = -0.042  # of jawOpen: the base mesh parts its lips by 1.5 mm
 SIDES = (("l", "Left"), ("r", "Right"))

@@ -182,5 +182,5 @@ def paint_skin(place: FloatArray, lips: FloatArray, lids: FloatArray, scalp: Flo
     tone = np.where(root[..., None] > 0.5, tone * (0.82 + 0.36 * grain[..., None]), tone)
     picture = Image.fromarray(np.clip(np.round(tone), 0, 255).astype(np.uint8))
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=82, subsampling=0)
+    picture.save(stream, "JPEG", quality=80, subsampling=0)
     return stream.getvalue()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-SMALLEST_MOVE_M = 2.5e-4  # a displacement below 0.25 mm is not seen at arm's length; leaving it out halves the file
+SMALLEST_MOVE_M = 2.7e-4  # a displacement below 0.27 mm is not seen at arm's length; leaving it out halves the file
 SMALLEST_SHARE = 0.02  # nor is one this small beside the shape's largest
 
 

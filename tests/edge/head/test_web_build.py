@@ -12,7 +12,7 @@ from tests.requirements import need
 
 HEAD = Path(__file__).parent.parent.parent.parent / "edge" / "head"
 WEB, STATIC = HEAD / "web", HEAD / "static"
-BUILT = ("app.js", "app.js.LEGAL.txt", "index.html", "style.css", "icon.svg")
+BUILT = ("app.js", "LICENSES.txt", "index.html", "style.css", "icon.svg")
 
 
 @pytest.fixture(autouse=True)

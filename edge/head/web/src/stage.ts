@@ -96,8 +96,8 @@ export class Stage {
       anchor.getWorldPosition(centre);
       centre.y += 0.018;
       centre.z = 0;
-      this.height = this.options.camera === "bust" ? 0.46 : 0.3;
-      if (this.options.camera === "bust") centre.y -= 0.05;
+      this.height = this.options.camera === "bust" ? 0.4 : 0.3;
+      if (this.options.camera === "bust") centre.y -= 0.04;
     } else {
       this.height = size.y * 1.15;
     }
@@ -145,9 +145,9 @@ function studioLight(renderer: WebGLRenderer): Texture {
     mesh.lookAt(0, 0, 0);
     room.add(mesh);
   };
-  panel(1.3, 1.3, -1.05, 1.35, 3.6, 22);
-  panel(0.7, 3.0, 3.6, 0.4, 1.2, 2.5);
-  panel(0.7, 3.0, -3.8, 0.2, -0.6, 3);
+  panel(0.8, 0.8, -1.05, 1.35, 3.6, 34);
+  panel(0.5, 3.0, 3.6, 0.4, 1.2, 0.9);
+  panel(0.7, 3.0, -3.8, 0.2, -0.6, 1.5);
   const generator = new PMREMGenerator(renderer);
   const map = generator.fromScene(room, 0, 0.1, 20, { size: 64 }).texture;
   generator.dispose();
