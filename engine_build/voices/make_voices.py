@@ -1,9 +1,9 @@
 """Make more voices for training from a folder of recordings with labels.
 
 Under --out appear: `changed/<kind>/` (the recordings in other voices; the recordings' labels hold for them),
-`synth_<name>/` (synthetic speakers, labelled through phones), `synth_validation/` (speakers that training must not
-hear), `nonspeech/` (sounds for which the mouth stays shut), `recordings/labels.npz` (the real labels with phones) and
-`SPLIT.json`.
+`augmented/` (the recordings in rooms and noise; their labels hold here too), `synth_<name>/` (synthetic speakers,
+labelled through phones), `synth_validation/` (speakers that training must not hear), `nonspeech/` (sounds for which the
+mouth stays shut), `recordings/labels.npz` (the real labels with phones) and `SPLIT.json`.
 A stopped run goes on where it was. Recordings whose sorted index is 7 modulo 10 are for validation and teach nothing.
 
 example: python -m engine_build voices mydata/audio --labels mydata/labels.npz --words mydata/words.json --out voices
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import InputError
+from engine_build.voices.augmented_corpus import make_augmented_corpus
 from engine_build.voices.changed_corpus import list_recordings, make_changed_corpus
 from engine_build.voices.labelling import GEOMETRY, Teacher, add_phones, load_teacher, measure_posture, write_labels
 from engine_build.voices.neural_synthesisers import Hibari, Kokoro, Piper
@@ -40,7 +41,7 @@ SYNTHESISERS: dict[str, Callable[[], Synthesiser]] = {
     "hibari": Hibari,
     "kokoro": Kokoro,
 }
-STEPS = ("changed", "spoken", "nonspeech")
+STEPS = ("changed", "spoken", "nonspeech", "augmented")
 HELD_OUT_VOICES = ("kokoro_jf_tebukuro", "flite_rms")
 VALIDATION_MODULUS, VALIDATION_REMAINDER = 10, 7
 SHAPE_WIDTH = 96
@@ -90,6 +91,14 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed,
             n_jobs=args.jobs,
             progress=_report("changed voices"),
+        )
+    if "augmented" in args.steps:
+        changed = [args.out / "changed" / kind for kind in args.kinds]
+        make_augmented_corpus(
+            [args.recordings, *(folder for folder in changed if folder.is_dir())],
+            args.out / "augmented",
+            seed=args.seed,
+            progress=_report("rooms and noise"),
         )
     if "spoken" in args.steps:
         _make_spoken(args, channels)

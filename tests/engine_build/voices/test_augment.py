@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge.errors import InputError
 from engine_build.voices.augment import AugmentSettings, augment, filter_and_resample, make_noise_bank, requantise
 from engine_build.voices.rooms import make_room, make_room_bank
 
@@ -130,3 +132,23 @@ def test_three_seconds_take_less_than_a_generous_tenth_of_a_second() -> None:
     for _ in range(10):
         augment(wave, 44100, rng, noise=noise)
     assert (time.process_time() - started) / 10 < 0.1  # 3 ms measured; the margin is for busy machines
+
+
+def test_augmented_copies_keep_their_times_and_are_made_once(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    from engine_build.voices.augmented_corpus import make_augmented_corpus
+
+    (tmp_path / "one").mkdir()
+    soundfile.write(tmp_path / "one" / "clip.flac", chirps(), RATE_HZ)
+    quiet_room = AugmentSettings(chance_speed=1.0, chance_room=1.0, chance_noise=0.0, chance_clip=0.0, chance_codec=0.0)
+    assert make_augmented_corpus([tmp_path / "one"], tmp_path / "out", settings=quiet_room) == 1
+    made = tmp_path / "out" / "audio" / "clip.flac"
+    wave, _ = soundfile.read(made, dtype="float32")
+    assert len(wave) == 3 * RATE_HZ
+    onset = [np.flatnonzero(np.abs(each) > 0.2 * np.abs(each).max())[0] / RATE_HZ for each in (chirps(), wave)]
+    assert onset[1] == pytest.approx(onset[0], abs=0.03)
+    stamp = made.stat().st_mtime_ns
+    make_augmented_corpus([tmp_path / "one"], tmp_path / "out")
+    assert made.stat().st_mtime_ns == stamp
+    with pytest.raises(InputError):
+        make_augmented_corpus([tmp_path / "out"], tmp_path / "other")

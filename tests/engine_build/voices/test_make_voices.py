@@ -82,6 +82,7 @@ def test_everything_is_made_from_a_tiny_folder_and_made_once(tmp_path: Path, rec
     changed = sorted((out / "changed" / "alto").glob("*.flac"))
     assert len(changed) == 8
     assert (out / "SPLIT.json").exists()
+    assert len(list((out / "augmented" / "audio").glob("*.flac"))) == 8
     with np.load(out / "synth_espeak" / "labels.npz") as labels:
         assert list(labels["channels"]) == CHANNELS
         np.testing.assert_allclose(labels["confidence"], [1.0, 0.5, 0.0])  # the brow is not learnt from phones
