@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.roll_out import roll_out
 from edge.errors import InputError
 from edge.manifest import Manifest, load_manifest
 from engine_build.dataset import Corpus, CorpusSpec, FeatureSpec
