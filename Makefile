@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 
 RUN_DEBS := python3-venv python3-dev gcc portaudio19-dev libasound2-dev
 # What the tests use beside that: independent receivers of our packets, virtual microphones, a browser.
-TEST_DEBS := $(RUN_DEBS) g++ libsndfile1 liblo-tools pulseaudio pulseaudio-utils libasound2-plugins systemd puredata-core \
+TEST_DEBS := $(RUN_DEBS) g++ libsndfile1 liblo-tools pulseaudio pulseaudio-utils libasound2-plugins systemd puredata-core libportaudio2 \
 	ffmpeg espeak-ng flite chromium libegl1 libgl1
 # On a Jetson, TensorRT's Python module belongs to the system's Python: the environment must see it.
 VENV_FLAGS := $(if $(wildcard /etc/nv_tegra_release),--system-site-packages,)
@@ -42,14 +42,14 @@ clean:
 .venv/.run: setup.py Makefile
 	@$(call install_debs,$(RUN_DEBS))
 	@$(call make_venv)
-	$(BIN)/pip install --quiet --editable ".[head,metrics]"
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --editable ".[head,metrics]"
 	@touch $@
 
 .venv/.test: setup.py Makefile
 	@$(call install_debs,$(TEST_DEBS))
 	@$(call make_venv)
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable ".[test]"
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --editable ".[test]"
 	@touch $@
 
 # One apt-get for all that is missing; if that fails, one by one, so that a package which this release does not have

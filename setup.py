@@ -20,7 +20,8 @@ TRAIN = [
     "tqdm>=4.60",
 ]
 LABEL = ["mediapipe>=0.10.14", "av>=11", "scipy>=1.10"]
-VOICES = ["pyworld>=0.3.4", "scipy>=1.10", "pocketsphinx>=5.0.1", "piper-tts>=1.2"]
+ROBOTS = ["pyserial>=3.5", "smbus2>=0.4"]
+VOICES = ["pyworld>=0.3.4", "scipy>=1.10", "pocketsphinx>=5.0.1"]
 HEAD = ["websockets>=13"]
 METRICS = ["prometheus-client>=0.19"]
 CALIBRATE = ["onnx>=1.15"]
@@ -33,7 +34,9 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10",
-    packages=find_packages(include=["edge", "edge.*", "engine_build", "engine_build.*", "calibration", "calibration.*"]),
+    packages=find_packages(
+        include=["edge", "edge.*", "engine_build", "engine_build.*", "calibration", "calibration.*"]
+    ),
     package_data={
         "edge": ["default.conf", "models/*", "demo/*", "head/static/*", "head/static/**/*", "**/*.map", "**/*.ini"],
         "engine_build": ["**/*.npz", "**/*.json", "**/*.LICENSE.txt"],
@@ -52,6 +55,7 @@ setup(
         "jetson": ["pycuda>=2022.2"],
         "head": HEAD,
         "metrics": METRICS,
+        "robots": ROBOTS,
         "calibrate": CALIBRATE,
         "train": TRAIN,
         "label": LABEL,
@@ -60,13 +64,28 @@ setup(
             *TRAIN,
             *HEAD,
             *METRICS,
+            *LABEL,
+            *VOICES,
+            *ROBOTS,
             # A later torch would bring gigabytes of CUDA into a test run.
-            "torch==2.13.0; python_version >= '3.10'",
+            "torch==2.13.0",
             "pytest>=7.4",
             "hypothesis>=6.90",
-            "librosa>=0.10",
             "ruff>=0.5",
             "mypy>=1.8",
+            # Oracles: software that nobody here wrote.
+            "librosa>=0.10",
+            "osc4py3>=1.0.8",
+            "vmcp>=1.0.6",
+            "PyLiveLinkFace>=0.1",
+            "rosbags>=0.9",
+            "stupidArtnet>=1.6",
+            "sacn>=1.9",
+            "dynamixel-sdk>=3.7",
+            "trtcheck>=1.1",
+            "tensorrt-stubs>=10.13",
+            "tensorrt-rtx-cu12-bindings==1.7.1.116; platform_machine == 'x86_64'",
+            "tensorrt-rtx-cu12-libs==1.7.1.116; platform_machine == 'x86_64'",
         ],
     },
     entry_points={"console_scripts": ["au-edge = edge.cli:main"]},
