@@ -71,8 +71,8 @@ setup(
             "torch==2.13.0",
             "pytest>=7.4",
             "hypothesis>=6.90",
-            "ruff>=0.5",
-            "mypy>=1.8",
+            "ruff==0.17.6",
+            "mypy==2.4.1",
             # Oracles: software that nobody here wrote.
             "librosa>=0.10",
             "osc4py3>=1.0.8",
