@@ -17,20 +17,13 @@ from edge.options import Option, parse_value
 from edge.outputs.receiving import StreamDecoder
 from tests.edge.outputs.faces import frame_with, manifest_with, random_frame
 
-TABLE = {
-    **PROTOCOLS,
-    "vmc": "edge.outputs.vmc:VmcCodec",
-    "livelink": "edge.outputs.live_link_face:LiveLinkFaceCodec",
-    "vrchat": "edge.outputs.vrchat:VrchatCodec",
-    "ifacialmocap": "edge.outputs.ifacialmocap:IFacialMocapCodec",
-}
-CODECS = tuple(TABLE)
+CODECS = tuple(PROTOCOLS)
 # What each format keeps of a value: OSC 32 bits, JSON three decimals, the binary 16 bits and hundredths of a degree.
 OURS = {"osc": (1e-7, 1e-6), "json": (0.0005001, 0.005001), "binary": (0.5 / 65535 + 1e-7, 0.005001)}
 
 
 def codec_class(name: str) -> type:
-    found: type = load_class(TABLE, name)
+    found: type = load_class(PROTOCOLS, name)
     return found
 
 
