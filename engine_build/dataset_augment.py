@@ -90,9 +90,9 @@ def augment(
     out = _babble(out, spec, rng)
     out = _band_limit(out, spec, rng, band_hz)
     gain: Floats = rng.uniform(-spec.gain_db, spec.gain_db, (n, 1, 1)) / UNIT_DB
-    out = np.maximum(out + gain.astype(np.float32), np.float32(FLOOR))
-    _mask(out, spec, rng, columns_hz)
-    return out
+    heard: Float32Array = np.maximum(out + gain.astype(np.float32), np.float32(FLOOR))
+    _mask(heard, spec, rng, columns_hz)
+    return heard
 
 
 def _colour(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator) -> Float32Array:
@@ -150,7 +150,7 @@ def _babble(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator) -
         return levels
     other = levels[(chosen + rng.integers(1, max(2, n), len(chosen))) % n]
     drop = rng.uniform(10.0, 35.0, (len(chosen), 1, 1)) / UNIT_DB
-    out = levels.copy()
+    out: Float32Array = levels.copy()
     shift = (levels[chosen].max(axis=(1, 2)) - other.max(axis=(1, 2)))[:, None, None]
     out[chosen] = add_levels(levels[chosen], (other + shift - drop).astype(np.float32))
     return out
@@ -161,7 +161,7 @@ def _echo(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator, col
     chosen = np.flatnonzero(rng.random(len(levels)) < spec.echo)
     if not len(chosen):
         return levels
-    out = levels.copy()
+    out: Float32Array = levels.copy()
     fall = (60.0 / rng.uniform(0.15, 0.7, (len(chosen), 1)) / columns_hz / UNIT_DB).astype(np.float32)
     direct = (rng.uniform(3.0, 15.0, (len(chosen), 1)) / UNIT_DB).astype(np.float32)
     tail = out[chosen, :, 0] - direct

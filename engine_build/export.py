@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,19 @@ def load_trained(folder: Path, checkpoint: str = "best.pt") -> tuple[TrainConfig
         raise InputError(f"weights {folder / checkpoint}", f"cannot be read ({err})", "Train first") from err
     network = build_network(config)
     network.load_state_dict(state["network"])
+    network.masked_channels = list(state.get("masked", ()))
+    silence_channels(network, [config.channels.index(name) for name in network.masked_channels])
     network.eval()
     return config, network
+
+
+def silence_channels(network: Any, indices: Sequence[int]) -> None:
+    """Make activations rest for good: nothing has taught them, so that what they show would be chance."""
+    import torch
+
+    with torch.no_grad():
+        network.face.weight[list(indices)] = 0.0
+        network.face.bias[list(indices)] = -20.0  # sigmoid: 2e-9
 
 
 def export_network(network: Any, config: TrainConfig, manifest_path: Path, facts: Mapping[str, Any]) -> float:
@@ -119,7 +130,8 @@ def export_network(network: Any, config: TrainConfig, manifest_path: Path, facts
     states = [
         {"input": f"{name}_in", "output": f"{name}_out", "shape": list(value.shape)} for name, value in state.items()
     ]
-    write_manifest(manifest_path, graph_path, config, states, "float32", facts)
+    masked = list(getattr(network, "masked_channels", ()))
+    write_manifest(manifest_path, graph_path, config, states, "float32", {"masked_channels": masked, **facts})
     return worst
 
 
@@ -198,7 +210,6 @@ def write_manifest(
         "activations": "activations",
         "head": "head",
         "channels": list(config.channels),
-        "masked_channels": [name for name in config.channels if name.startswith(tuple(config.masked_prefixes))],
         "lookahead_ms": config.lookahead_ms,
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         **facts,

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+CLOSED_AT_MOST = 6.0  # labels with a gap up to this many times `met` are closures, seen at too few frames a second
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -22,7 +24,10 @@ class LossWeights:
         activations: Squared error over standard deviation.
         sparse: L1 of activations whose label is rest.
         velocity: Squared error of differences between frames.
-        lips: Lip geometry of the predicted activations, in standard deviations of the label's.
+        lips: Lip geometry of the predicted face, in standard deviations of the label's; it also teaches where only the
+            geometry is labelled.
+        closures: Gap that is left where /p b m/ close the lips, in standard deviations of the gap: a mean over many
+            sentences is a mouth that never quite closes.
         geometry: Lip geometry predicted directly by the training-only head.
         head: Head rotation, in units of its standard deviation.
         phones: Cross-entropy of the training-only phone head.
@@ -31,8 +36,9 @@ class LossWeights:
 
     activations: float = 1.0
     sparse: float = 0.1
-    velocity: float = 2.0
+    velocity: float = 4.0
     lips: float = 0.3
+    closures: float = 0.3
     geometry: float = 0.3
     head: float = 0.05
     phones: float = 0.1
@@ -48,14 +54,20 @@ class LabelScale:
         geometry_mean: [3].
         geometry_std: [3].
         head_std_deg: [3].
-        face: [n_channels, 3] change of geometry per activation, or None.
+        face: [n_channels, 3] change of geometry per activation; 0 for channels that the real labels do not inform.
+        rest: [3] geometry of the face at rest, so that the mean face has the mean geometry.
+        met: Gap under which the lips have met, in the unit of the geometry.
+        closing: Class numbers of /p b m/.
     """
 
     channel_std: Tensor
     geometry_mean: Tensor
     geometry_std: Tensor
     head_std_deg: Tensor
-    face: Tensor | None
+    face: Tensor
+    rest: Tensor
+    met: float
+    closing: Tensor
 
 
 @dataclass(frozen=True)
@@ -116,11 +128,13 @@ def face_loss(
     steps = error[:, 1:] - error[:, :-1]
     terms["velocity"] = (steps.square() * by_channel[:, 1:]).sum() / confidence[:, 1:].sum().clamp(min=1e-6)
     known = ~torch.isnan(target.geometry) * trust
-    if scale.face is not None:
-        moved = (error * (target.confidence > 0)) @ scale.face / scale.geometry_std
-        terms["lips"] = weighted_mean(moved.square(), trust.expand_as(moved))
+    wanted = torch.nan_to_num((target.geometry - scale.geometry_mean) / scale.geometry_std)
+    lips = (activations @ scale.face + scale.rest - scale.geometry_mean) / scale.geometry_std
+    terms["lips"] = weighted_mean((lips - wanted).square(), known)
+    gap = (activations @ scale.face)[..., 0]  # of the face itself, which is closed at rest; it may pass below 0
+    closing = torch.isin(target.phones, scale.closing) & (target.geometry[..., 0] < CLOSED_AT_MOST * scale.met)
+    terms["closures"] = weighted_mean(torch.relu(gap - scale.met) / scale.geometry_std[0], closing.float())
     if geometry is not None:
-        wanted = torch.nan_to_num((target.geometry - scale.geometry_mean) / scale.geometry_std)
         terms["geometry"] = weighted_mean((geometry - wanted).square(), known)
     turned = ((head_deg - target.head_deg) / scale.head_std_deg).square()
     terms["head"] = weighted_mean(turned, (target.head_confidence[..., None] * trust).expand_as(turned))

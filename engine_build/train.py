@@ -25,6 +25,9 @@ from engine_build.evaluate_predict import channel_correlations, correlation, pre
 from engine_build.train_batches import Batch, BatchSampler
 from engine_build.train_config import TrainConfig, load_config
 
+MET_MM = 0.25  # what landmarks show of closed lips
+DECAY_FROM = 0.6  # share of the steps after which the learning rate falls
+MIN_CONFIDENCE = 0.05  # channels under this are no evidence for lip geometry
 GEOMETRY_NAMES = ("gap", "width", "chin")
 
 
@@ -79,6 +82,7 @@ class Trainer:
         ]
         for corpus in load:
             _mask(corpus, config)
+        self.masked = uninformed_channels(load[: len(config.corpora)], config.channels)
         self.training, self.validation = load[: len(config.corpora)], load[len(config.corpora) :]
         self.sampler = BatchSampler(self.training, spec, config.augment, config.batch, config.n_frames, config.seed)
         self.network = build_network(config)
@@ -91,9 +95,7 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, config.learning_rate, total_steps=config.n_steps + 1, pct_start=0.1
-        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
         self.history: list[dict[str, Any]] = []
         self.step, self.best, self.since_best = 0, -np.inf, 0
         self._resume()
@@ -114,6 +116,12 @@ class Trainer:
             if self.step % self.config.validate_every == 0 or self.step == self.config.n_steps:
                 self._validate(recent)
         self._say("", end="\n")
+
+    def _rate(self, step: int) -> float:
+        """Return the share of the learning rate: a short rise, a plateau, a cosine to nothing over the last third."""
+        rise = min(1.0, (step + 1) / min(200, 1 + self.config.n_steps // 10))
+        fall = max(0.0, (step / self.config.n_steps - DECAY_FROM) / (1.0 - DECAY_FROM))
+        return float(rise * 0.5 * (1.0 + np.cos(np.pi * min(1.0, fall))))
 
     def _one_step(self) -> dict[str, float]:
         import torch
@@ -162,7 +170,8 @@ class Trainer:
         self.since_best += 1
         if score > self.best:
             self.best, self.since_best = score, 0
-            _save(torch.save, {"network": self.average.state_dict(), "step": self.step}, self.folder / "best.pt")
+            kept = {"network": self.average.state_dict(), "step": self.step, "masked": self.masked}
+            _save(torch.save, kept, self.folder / "best.pt")
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -224,6 +233,13 @@ def _mask(corpus: Corpus, config: TrainConfig) -> None:
             corpus.confidence[:, i] = 0.0
 
 
+def uninformed_channels(corpora: list[Corpus], channels: tuple[str, ...]) -> list[str]:
+    """Return the channels that no face in the data informs: sounds that are not speech only say that they rest."""
+    faces = [corpus for corpus in corpora if not corpus.spec.is_rest] or corpora
+    best = np.max([corpus.confidence.mean(axis=0) for corpus in faces], axis=0)
+    return [name for name, value in zip(channels, best, strict=True) if value < MIN_CONFIDENCE]
+
+
 def as_target(batch: Batch, generated_trust: float) -> Any:
     """Return a batch's labels as tensors."""
     import torch
@@ -245,7 +261,9 @@ def label_scale(corpora: list[Corpus], config: TrainConfig) -> Any:
     """Return the statistics of the real labels (of all where none is real)."""
     import torch
 
+    from engine_build.labels.geometry import eye_distance_mm
     from engine_build.losses import LabelScale
+    from engine_build.voices.phone_shape import PHONES
 
     real = [c for c in corpora if not c.spec.is_generated and not c.spec.is_rest] or corpora
     activations = np.concatenate([np.where(c.confidence > 0, c.activations, np.nan) for c in real])
@@ -255,13 +273,18 @@ def label_scale(corpora: list[Corpus], config: TrainConfig) -> Any:
         channel_std = np.nan_to_num(_nan_std(activations))
         geometry_std = np.nan_to_num(_nan_std(geometry), nan=1.0)
         geometry_mean = np.nan_to_num(_nan_mean(geometry))
-    face = torch.tensor(face_slopes(config, activations), dtype=torch.float32)
+    confidence = np.concatenate([c.confidence for c in real]).mean(axis=0)
+    slopes = face_slopes(config, activations) * (confidence > MIN_CONFIDENCE)[:, None]
+    rest = geometry_mean - np.nan_to_num(_nan_mean(activations)) @ slopes
     return LabelScale(
         torch.tensor(np.maximum(channel_std, 0.02), dtype=torch.float32),
         torch.tensor(geometry_mean, dtype=torch.float32),
         torch.tensor(np.maximum(geometry_std, 1e-4), dtype=torch.float32),
         torch.tensor(np.maximum(head.std(axis=0), 0.5), dtype=torch.float32),
-        face,
+        torch.tensor(slopes, dtype=torch.float32),
+        torch.tensor(rest, dtype=torch.float32),
+        MET_MM / eye_distance_mm(),
+        torch.tensor([PHONES.index(name) for name in ("P", "B", "M")]),
     )
 
 
