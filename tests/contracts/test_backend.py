@@ -26,6 +26,13 @@ def onnx_runtime(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> Inferen
     return OnnxRuntimeBackend()
 
 
+def openvino(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> InferenceBackend:
+    from edge.backends.openvino import OpenVinoBackend
+
+    need("openvino", importlib.util.find_spec("openvino") is not None, "pip install openvino")
+    return OpenVinoBackend()
+
+
 def tensorrt_on_a_double(is_integrated: bool, use_graph: bool) -> Maker:
     def make(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> InferenceBackend:
         from edge.backends.tensorrt import TensorRtBackend
@@ -43,6 +50,7 @@ def tensorrt_on_a_double(is_integrated: bool, use_graph: bool) -> Maker:
 
 MAKERS: dict[str, Maker] = {
     "onnxruntime": onnx_runtime,
+    "openvino": openvino,
     "tensorrt_mapped_graph": tensorrt_on_a_double(True, True),
     "tensorrt_mapped_plain": tensorrt_on_a_double(True, False),
     "tensorrt_copied_graph": tensorrt_on_a_double(False, True),
