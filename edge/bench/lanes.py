@@ -106,7 +106,7 @@ def run_lanes(
         for manifest in manifests:
             for backend in names:
                 try:
-                    lanes.append(_open_lane(settings, manifest, backend, sink.getsockname()[1], protocol))
+                    lanes.append(open_lane(settings, manifest, backend, sink.getsockname()[1], protocol))
                 except BackendError as err:
                     not_run.append(f"{manifest.name} on {backend}: {err.found}")
         sounds = {lane.manifest.sample_rate_hz: load_speech(lane.manifest.sample_rate_hz) for lane in lanes}
@@ -146,7 +146,20 @@ def load_speech(rate_hz: int) -> Float32Array:
         source.close()
 
 
-def _open_lane(settings: Settings, manifest: Manifest, name: str, port: int, protocol: str) -> Lane:
+def open_lane(settings: Settings, manifest: Manifest, name: str, port: int, protocol: str) -> Lane:
+    """Open a network on a backend, with everything before and after it.
+
+    Args:
+        settings: Post-processing.
+        manifest: The network.
+        name: Of the backend.
+        port: UDP port on this machine that the frames go to.
+        protocol: Wire format.
+
+    Raises:
+        BackendError: The backend is not usable here.
+        ModelError: The network is not.
+    """
     backend = make_backend(name, settings)
     why_not = backend.probe(manifest)
     if why_not is not None:

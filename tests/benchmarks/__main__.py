@@ -1,0 +1,39 @@
+"""`python -m tests.benchmarks measure|page`; see the package."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tests.benchmarks.page import render_page
+
+
+def main() -> int:
+    """Measure, or write the page."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("measure", help="run everything, some minutes")
+    measuring.add_argument("--out", type=Path, required=True)
+    measuring.add_argument("--rounds", type=int, default=7)
+    measuring.add_argument("--live", type=float, default=167.0, metavar="S", help="5,000 frames by default; 0 = none")
+    measuring.add_argument("--chirps", type=int, default=40)
+    measuring.add_argument("--npm", type=Path, help="folder in which HeadAudio is or shall be installed")
+    paging = commands.add_parser("page", help="write the page of a result")
+    paging.add_argument("result", type=Path)
+    paging.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    if arguments.command == "measure":
+        from tests.benchmarks.measure import measure
+
+        result = measure(arguments.rounds, arguments.live, arguments.chirps, arguments.npm)
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    else:
+        page = render_page(json.loads(arguments.result.read_text(encoding="utf-8")))
+        arguments.out.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
