@@ -1,8 +1,8 @@
 """The network on the CPU by ONNX Runtime: one thread, buffers bound once, state by ping-pong.
 
-Two bindings share the feature and result buffers; one reads state A and writes state B, the other the reverse. A frame
-is then one call, without copies and without arrays made. One thread, because two cost five times the CPU and miss more
-deadlines (measured); denormals count as zero, since a state that decays in silence would slow every frame.
+A frame is one call on bound buffers, without copies and without arrays made. One thread, because two cost five times
+the CPU and miss more deadlines (measured); denormals count as zero, since a state that decays in silence would slow
+every frame.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from edge.backends.cpu_session import CpuSession
 from edge.backends.graph_interface import TensorFacts, check_interface
 from edge.errors import BackendError, ModelError
-from edge.frames import Float32Array
 from edge.manifest import Manifest
 
 _PROVIDER = "CPUExecutionProvider"
@@ -77,7 +77,7 @@ class OnnxRuntimeBackend:
         return OnnxRuntimeSession(session, manifest, feature_shape)
 
 
-class OnnxRuntimeSession:
+class OnnxRuntimeSession(CpuSession):
     """The network with its state; made by `OnnxRuntimeBackend.open`.
 
     Args:
@@ -87,76 +87,28 @@ class OnnxRuntimeSession:
     """
 
     def __init__(self, session: Any, manifest: Manifest, feature_shape: tuple[int, ...]) -> None:
+        super().__init__(manifest, feature_shape, "ONNX Runtime")
         self._session: Any = session
-        self._asked = f"network {manifest.graph_path.name} on ONNX Runtime"
-        self._features = np.zeros(feature_shape, np.float32)
-        self._activations = np.zeros((1, manifest.n_channels), np.float32)
-        self._head = np.zeros((1, 3), np.float32)
-        self._activations_row: Float32Array = self._activations[0]
-        self._head_row: Float32Array = self._head[0]
-        self._states = [[np.zeros(state.shape, np.float32) for state in manifest.state] for _ in range(2)]
-        self._bindings = [self._bind(manifest, *self._states), self._bind(manifest, *reversed(self._states))]
-        self._turn = 0
+        self._bindings = [self._bind(side) for side in range(2)]
 
-    @property
-    def features(self) -> Float32Array:
-        """Return the input buffer."""
-        return self._features
-
-    @property
-    def activations(self) -> Float32Array:
-        """Return the output buffer [n_channels]."""
-        return self._activations_row
-
-    @property
-    def head_deg(self) -> Float32Array:
-        """Return the output buffer [3]."""
-        return self._head_row
-
-    def step(self) -> None:
-        """Run one frame.
-
-        Raises:
-            BackendError: The library failed, or the session is closed.
-        """
-        if self._session is None:
-            raise BackendError(self._asked, "the session is closed", "Open the backend again")
+    def run_side(self, side: int) -> None:
+        """Run the network on the buffers of a side."""
         try:
-            self._session.run_with_iobinding(self._bindings[self._turn])
+            self._session.run_with_iobinding(self._bindings[side])
         except Exception as err:  # its errors have no common base below Exception
             raise BackendError(self._asked, _first_line(err), "Restart; if it comes again, report it") from err
-        self._turn = 1 - self._turn
 
-    def reset(self) -> None:
-        """Begin a stream anew: the state is zero."""
-        for side in self._states:
-            for state in side:
-                state.fill(0)
-        self._turn = 0
-
-    def warm_up(self, n_frames: int) -> None:
-        """Run frames of zeros and reset."""
-        self._features.fill(0)
-        for _ in range(n_frames):
-            self.step()
-        self.reset()
-
-    def close(self) -> None:
-        """Let the library go; may be called twice."""
+    def release(self) -> None:
+        """Let the library go."""
         self._bindings = []
         self._session = None
 
-    def _bind(self, manifest: Manifest, before: list[Float32Array], after: list[Float32Array]) -> Any:
+    def _bind(self, side: int) -> Any:
         """Bind every input and output to its buffer."""
         binding = self._session.io_binding()
-        inputs = {manifest.input: self._features}
-        outputs = {manifest.activations: self._activations, manifest.head: self._head}
-        for state, array_before, array_after in zip(manifest.state, before, after, strict=True):
-            inputs[state.input] = array_before
-            outputs[state.output] = array_after
-        for name, array in inputs.items():
+        for name, array in self.inputs(side).items():
             binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        for name, array in outputs.items():
+        for name, array in self.outputs(side).items():
             binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         return binding
 

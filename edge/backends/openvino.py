@@ -1,8 +1,7 @@
 """The network on the CPU by OpenVINO: an alternative where the network is large.
 
 Measured against ONNX Runtime with int8 networks, one thread: 1.15 times as fast on the paper's, 1.07 on the small one,
-for 45 MB more of memory; hence an option that `auto` does not take. Two requests share the buffers; one reads state A
-and writes state B, the other the reverse.
+for 45 MB more of memory; hence an option that `auto` does not take.
 """
 
 from __future__ import annotations
@@ -10,11 +9,9 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-import numpy as np
-
+from edge.backends.cpu_session import CpuSession
 from edge.backends.graph_interface import TensorFacts, check_interface
 from edge.errors import BackendError, ModelError
-from edge.frames import Float32Array
 from edge.manifest import Manifest
 
 _SETTINGS = {
@@ -65,7 +62,7 @@ class OpenVinoBackend:
         return OpenVinoSession(compiled, openvino.Tensor, manifest, feature_shape)
 
 
-class OpenVinoSession:
+class OpenVinoSession(CpuSession):
     """The network with its state; made by `OpenVinoBackend.open`.
 
     Args:
@@ -76,73 +73,23 @@ class OpenVinoSession:
     """
 
     def __init__(self, compiled: Any, tensor: Any, manifest: Manifest, feature_shape: tuple[int, ...]) -> None:
-        self._asked = f"network {manifest.graph_path.name} on OpenVINO"
-        self._features = np.zeros(feature_shape, np.float32)
-        self._activations = np.zeros((1, manifest.n_channels), np.float32)
-        self._head = np.zeros((1, 3), np.float32)
-        self._activations_row: Float32Array = self._activations[0]
-        self._head_row: Float32Array = self._head[0]
-        self._states = [[np.zeros(state.shape, np.float32) for state in manifest.state] for _ in range(2)]
+        super().__init__(manifest, feature_shape, "OpenVINO")
         self._requests: list[Any] = []
-        self._turn = 0
-        for before, after in (self._states, self._states[::-1]):
+        for side in range(2):
             request = compiled.create_infer_request()
-            arrays = {
-                manifest.input: self._features,
-                manifest.activations: self._activations,
-                manifest.head: self._head,
-            }
-            for state, array_before, array_after in zip(manifest.state, before, after, strict=True):
-                arrays |= {state.input: array_before, state.output: array_after}
-            for name, array in arrays.items():
+            for name, array in {**self.inputs(side), **self.outputs(side)}.items():
                 request.set_tensor(name, tensor(array, shared_memory=True))
             self._requests.append(request)
 
-    @property
-    def features(self) -> Float32Array:
-        """Return the input buffer."""
-        return self._features
-
-    @property
-    def activations(self) -> Float32Array:
-        """Return the output buffer [n_channels]."""
-        return self._activations_row
-
-    @property
-    def head_deg(self) -> Float32Array:
-        """Return the output buffer [3]."""
-        return self._head_row
-
-    def step(self) -> None:
-        """Run one frame.
-
-        Raises:
-            BackendError: The library failed, or the session is closed.
-        """
-        if not self._requests:
-            raise BackendError(self._asked, "the session is closed", "Open the backend again")
+    def run_side(self, side: int) -> None:
+        """Run the network on the buffers of a side."""
         try:
-            self._requests[self._turn].infer(share_outputs=True)
+            self._requests[side].infer(share_outputs=True)
         except RuntimeError as err:
             raise BackendError(self._asked, _last_line(err), "Restart; if it comes again, report it") from err
-        self._turn = 1 - self._turn
 
-    def reset(self) -> None:
-        """Begin a stream anew: the state is zero."""
-        for side in self._states:
-            for state in side:
-                state.fill(0)
-        self._turn = 0
-
-    def warm_up(self, n_frames: int) -> None:
-        """Run frames of zeros and reset."""
-        self._features.fill(0)
-        for _ in range(n_frames):
-            self.step()
-        self.reset()
-
-    def close(self) -> None:
-        """Let the library go; may be called twice."""
+    def release(self) -> None:
+        """Let the library go."""
         self._requests = []
 
 
