@@ -1,7 +1,8 @@
 """Write the int8 version of a network with its manifest and a report.
 
 In: the manifest of a float32 network and a folder of speech. Out: beside the manifest that is asked for, the Q/DQ graph
-(NAME.int8.onnx) and the report (NAME.calibration.json). The same graph runs on ONNX Runtime and builds on TensorRT.
+(NAME.int8.onnx), and the report in reports/NAME.calibration.json. The same graph runs on ONNX Runtime and builds on
+TensorRT.
 
     python -m calibration quantize models/stream.float32.json --speech recordings/ --out models/stream.json
 """
@@ -77,12 +78,16 @@ def quantize(source: Path, speech_folder: Path, out: Path, method: str = "auto",
     raw = json.loads(source.read_text(encoding="utf-8"))
     raw |= {"graph": graph_path.name, "sha256": hashlib.sha256(quantised).hexdigest(), "precision": "int8"}
     raw["metrics"] = {**raw.get("metrics", {}), "int8_rms": calibration.difference["activations"]["rms"]}
-    out.parent.mkdir(parents=True, exist_ok=True)
     _write(graph_path, quantised)
-    _write(out.with_name(f"{out.stem}.calibration.json"), json.dumps(report, indent=1).encode())
+    _write(report_path(out), (json.dumps(report, indent=1) + "\n").encode())
     _write(out, (json.dumps(raw, indent=1) + "\n").encode())
     load_manifest(out).verify_graph()
     return report
+
+
+def report_path(out: Path) -> Path:
+    """Return where the report of a manifest goes: not beside it, where every .json is a manifest."""
+    return out.parent / "reports" / f"{out.stem}.calibration.json"
 
 
 def make_report(
@@ -108,6 +113,7 @@ def _write(path: Path, content: bytes) -> None:
     """Write a file as a whole or not at all."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_bytes(content)
         os.replace(unfinished, path)
     except OSError as err:

@@ -13,7 +13,7 @@ from calibration.__main__ import main
 from calibration.choice import split
 from calibration.graph import observed_tensors, quantised_nodes, weight_steps
 from calibration.lip_geometry import lip_geometry
-from calibration.quantize import quantize
+from calibration.quantize import quantize, report_path
 from calibration.report import compare
 from calibration.rewrite import products_to_convolutions
 from calibration.roll_out import RollOut, compute_features, roll_out
@@ -36,7 +36,7 @@ def quantised(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_int8_says_what_float_says_and_its_error_does_not_grow(quantised: tuple[Path, Path]) -> None:
-    report = json.loads(quantised[1].with_name("small.calibration.json").read_text())
+    report = json.loads(report_path(quantised[1]).read_text())
     difference = report["difference"]
     assert difference["n_frames"] > 1500
     assert 0 < difference["activations"]["rms"] < 0.01
@@ -56,7 +56,7 @@ def test_the_report_is_about_the_file_that_was_written(quantised: tuple[Path, Pa
     speech = load_speech(SHIPPED_SET, source.sample_rate_hz)
     features = compute_features(source, speech.recordings)
     before, after = (roll_out(onnx.load(str(m.graph_path)), m, features) for m in (source, out))
-    report = json.loads(quantised[1].with_name("small.calibration.json").read_text())
+    report = json.loads(report_path(quantised[1]).read_text())
     found = compare(before, after, source.channels)["activations"]["rms"]
     assert found == pytest.approx(report["difference"]["activations"]["rms"], abs=2e-6)
     assert report["speech"]["sha256"] == speech.sha256
