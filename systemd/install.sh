@@ -2,13 +2,14 @@
 # Install au-edge as a service: program to /opt/au-edge, configuration to /etc/au-edge, unit to /etc/systemd/system.
 # May be run again at any time: it updates the program and the unit and keeps the configuration.
 set -euo pipefail
+umask 022 # the service's own user reads what root installs, also where root's umask is 077
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
 destination=
 wheelhouse=
 extras=
-python=python3
+python=/usr/bin/python3 # not the first on the PATH: root's own (pyenv, conda) lies where the service cannot look
 dry_run=no
 start=yes
 
@@ -19,7 +20,7 @@ Usage: sudo systemd/install.sh [options]
   --wheelhouse FOLDER  take every Python package from this folder and nothing from the network; made on a connected
                        machine of the same kind with `pip wheel --wheel-dir FOLDER .`
   --extras NAMES       extras of the package, as "metrics" or "jetson,metrics"
-  --python COMMAND     Python to make the environment with (default python3; 3.10 or later)
+  --python COMMAND     Python to make the environment with (default /usr/bin/python3; 3.10 or later)
   --no-start           do not enable or start the service
   --destination FOLDER put everything below this folder instead of /, and touch neither users nor systemd
   --dry-run            say what would be done, and do nothing
@@ -64,6 +65,10 @@ if [ "$is_system" = yes ] && [ "$dry_run" = no ] && [ "$(id -u)" != 0 ]; then
 fi
 "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
     fail "$python is not Python 3.10 or later with venv: sudo apt-get install python3 python3-venv" 69
+home=$("$python" -c 'import sys; print(sys.base_prefix)')
+if [ "$is_system" = yes ]; then
+    case $home in /root/* | /home/* | /tmp/*) fail "$python lies in $home, which the service cannot see" 69 ;; esac
+fi
 if [ -n "$wheelhouse" ]; then
     [ -d "$wheelhouse" ] || fail "there is no folder $wheelhouse" 66
     wheelhouse=$(cd "$wheelhouse" && pwd)
@@ -102,7 +107,14 @@ if [ -n "$wheelhouse" ]; then
     run "$prefix/venv/bin/python" -m pip install --quiet --force-reinstall --no-deps --no-index \
         --find-links "$wheelhouse" au-edge
 else
-    run "$prefix/venv/bin/python" -m pip install --quiet --upgrade "$root$suffix"
+    # Built from a copy: a build leaves files beside its source, as root, in somebody's checkout.
+    source=$(mktemp -d)
+    trap 'rm -rf "$source"' EXIT
+    run tar -C "$root" --exclude=node_modules --exclude=__pycache__ -cf "$source/source.tar" \
+        setup.py pyproject.toml README.md LICENSE edge engine_build calibration
+    run tar -C "$source" -xf "$source/source.tar"
+    run "$prefix/venv/bin/python" -m pip install --quiet --upgrade "$source$suffix"
+    run "$prefix/venv/bin/python" -m pip install --quiet --force-reinstall --no-deps "$source"
 fi
 if [ -f "$root/docs/service.md" ]; then
     run install -m 0644 "$root/docs/service.md" "$prefix/doc/service.md"

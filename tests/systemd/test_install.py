@@ -60,7 +60,9 @@ def test_it_installs_offline_twice_keeps_the_configuration_and_leaves_nothing(wh
     target = tmp_path / "machine"
     # The dependencies are not in this wheelhouse; with them it would weigh a hundred megabytes.
     arguments = ("--destination", str(target), "--wheelhouse", str(wheelhouse), "--python", sys.executable)
+    before = os.umask(0o077)  # as careful administrators have it: the service's user must read it all the same
     first = script("install.sh", *arguments, PIP_NO_DEPS="1")
+    os.umask(before)
     assert first.returncode == 0, first.stdout + first.stderr
     installed = contents(target)
     assert {CONF, f"{CONF}.example", UNIT, "etc/sysusers.d/au-edge.conf"} <= set(installed)
@@ -70,6 +72,9 @@ def test_it_installs_offline_twice_keeps_the_configuration_and_leaves_nothing(wh
     )
     assert found.stdout.startswith(str(target))
     assert (target / "opt/au-edge/venv/bin/au-edge").exists()
+
+    closed = [path for path in target.rglob("*") if not path.is_symlink() and not path.stat().st_mode & 0o004]
+    assert closed == []
 
     (target / CONF).write_text("[audio]\ndevice = mine\n")
     (target / f"{UNIT}.d/override.conf").write_text("[Service]\nNice=0\n")
@@ -123,6 +128,15 @@ def test_what_cannot_be_done_is_said_before_anything_is_touched(
     assert result.returncode == status
     assert found in result.stderr
     assert not (tmp_path / "machine").exists()
+
+
+def test_a_python_that_the_service_could_not_see_is_refused(tmp_path: Path) -> None:
+    hidden = tmp_path / "python"
+    hidden.write_text("#!/bin/sh\ncase $2 in *base_prefix*) echo /root/.pyenv/versions/3.12;; esac\n")
+    hidden.chmod(0o755)
+    result = script("install.sh", "--dry-run", "--python", str(hidden))
+    assert result.returncode == 69
+    assert "cannot see" in result.stderr
 
 
 def test_a_wheelhouse_without_our_wheel_is_refused(tmp_path: Path) -> None:
