@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 
 BEATS_PER_LIMIT = 2  # man sd_watchdog_enabled: notify at half the limit
+EXTENSION_S = 30.0  # asked for at a third of it, so that two may be lost
 
 
 class ServiceNotifier:
@@ -31,6 +32,7 @@ class ServiceNotifier:
         self._period_s = watchdog_limit_s / BEATS_PER_LIMIT
         self._monotonic_s = monotonic_s
         self._next_beat_s = -1.0
+        self._next_extension_s = -1.0
         self._socket: socket.socket | None = None
         self.n_lost = 0
 
@@ -63,6 +65,19 @@ class ServiceNotifier:
     def ready(self, text: str = "") -> None:
         """Say that the service does its work; also ends `reloading`."""
         self._send("READY=1", *_status(text))
+
+    def starting(self, text: str) -> None:
+        """Ask for more time to start, since something is waited for; to be called every frame until `ready`.
+
+        Without it a service that waits for a microphone would be killed after TimeoutStartSec, again and again.
+
+        Args:
+            text: What is waited for.
+        """
+        now_s = self._monotonic_s()
+        if self._address and now_s >= self._next_extension_s:
+            self._next_extension_s = now_s + EXTENSION_S / 3
+            self._send(f"EXTEND_TIMEOUT_USEC={int(EXTENSION_S * 1e6)}", *_status(text))
 
     def status(self, text: str) -> None:
         """Show one line in `systemctl status`."""

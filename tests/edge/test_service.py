@@ -80,6 +80,18 @@ def test_the_watchdog_beats_twice_per_limit_however_often_the_loop_turns(listene
     notifier.close()
 
 
+def test_a_start_that_waits_asks_for_time_again_and_again_but_not_every_frame(listener: socket.socket) -> None:
+    now_s = 100.0
+    notifier = ServiceNotifier(listener.getsockname(), monotonic_s=lambda: now_s)
+    for _ in range(30 * 60):  # one minute of frames
+        notifier.starting("waiting for the microphone")
+        now_s += 1 / 30
+    asked = received(listener)
+    assert set(asked) == {"EXTEND_TIMEOUT_USEC=30000000\nSTATUS=waiting for the microphone"}
+    assert len(asked) == pytest.approx(60 / 10, abs=1)
+    notifier.close()
+
+
 def test_a_loop_that_stands_still_sends_no_beat(listener: socket.socket) -> None:
     notifier = ServiceNotifier.from_environment(environment_of(listener, WATCHDOG_USEC="100000"))
     notifier.watchdog()
