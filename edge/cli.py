@@ -21,6 +21,7 @@ COMMANDS = {
     "watch": ("edge.commands.watch", "show frames that arrive over UDP or OSC"),
     "head": ("edge.commands.head", "serve a page with a face that shows the frames that arrive"),
     "config": ("edge.commands.config", "show the configuration in force and where each value came from"),
+    "servo": ("edge.commands.servo", "move one actuator by hand, to find its limits"),
     "protocols": ("edge.commands.protocols", "list the wire formats"),
 }
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it

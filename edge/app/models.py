@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from edge.app.tables import BACKENDS, load_class
+from edge.app.tables import AUTO_BACKENDS, BACKENDS, load_class
 from edge.contracts import InferenceBackend
 from edge.errors import AuEdgeError, BackendError, ConfigurationError, ConfigurationMistakesError, ModelError
 from edge.manifest import Manifest, load_manifest
@@ -87,7 +87,7 @@ def choose_backend(settings: Settings, manifest: Manifest) -> BackendChoice:
     """
     wanted = settings.model.backend
     refusals: list[str] = []
-    for name in BACKENDS if wanted == "auto" else (wanted,):
+    for name in AUTO_BACKENDS if wanted == "auto" else (wanted,):
         backend = make_backend(name, settings)
         why_not = backend.probe(manifest)
         if why_not is None:

@@ -15,6 +15,7 @@ from edge.settings import Settings
 
 def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage], list[FrameStage]]:
     """Return the post-processing of frames with sound, and of those without."""
+    from edge.postprocess.life import Life, Living
     from edge.postprocess.limits import Gains, Limits
     from edge.postprocess.prosody import Prosody
     from edge.postprocess.silence import Listening, Resting, SilenceGate
@@ -23,15 +24,17 @@ def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage
     period_s = manifest.frame_period_s
     limits = Limits(settings.limit, manifest.channels)
     gate = SilenceGate(settings.silence, period_s)
+    living = Living(Life(settings.life, manifest.channels, settings.life.seed))  # goes on where sound does not
     with_sound: list[FrameStage] = [
         Listening(gate),
         Gains(settings.gain, manifest.channels, manifest.masked_channels),
         Prosody(settings.prosody.amount, manifest.sample_rate_hz, period_s, manifest.channels),
         Smoothing(settings.smoothing, manifest.channels, period_s),
         Resting(gate),
+        living,
         limits,
     ]
-    return with_sound, [limits]
+    return with_sound, [living, limits]
 
 
 def make_features(manifest: Manifest) -> FeatureExtractor:

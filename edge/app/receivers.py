@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.app.tables import PROTOCOLS, TRANSPORTS, load_class
+from edge.app.tables import NODES, PROTOCOLS, TRANSPORTS, load_class
 from edge.contracts import Clock, Codec, FrameOutput, Transport
 from edge.errors import ConfigurationError, ConfigurationMistakesError
 from edge.manifest import Manifest
 from edge.settings import OutputSettings, Settings
 
+ROS = "ros"
 ROBOT = "robot"  # not a wire format: a map of actuators with a driver and a thread of its own
 
 
@@ -21,6 +22,10 @@ def make_output(output: OutputSettings, manifest: Manifest, clock: Clock) -> Fra
     """
     if output.protocol == ROBOT:
         return _make_robot(output, manifest, clock)
+    if output.protocol == ROS:
+        options = {name: str(value) for name, value in output.options.items()}
+        node: FrameOutput = load_class(NODES, ROS)(output.name, manifest.channels, options)
+        return node
     from edge.outputs.sender import Output
 
     codec_class = load_class(PROTOCOLS, output.protocol)
@@ -55,6 +60,12 @@ def _make_transport(output: OutputSettings, host: str, port: int) -> Transport:
     return made
 
 
+def make_robot_transport(host: str, port: int) -> Transport:
+    """Make the way to an actuator driver that lives on the network."""
+    made: Transport = load_class(TRANSPORTS, "udp")(host, port)
+    return made
+
+
 def _make_robot(output: OutputSettings, manifest: Manifest, clock: Clock) -> FrameOutput:
     from edge.robots.actuator_map import load_actuator_map
     from edge.robots.assembly import make_robot
@@ -77,7 +88,7 @@ def make_outputs(settings: Settings, manifest: Manifest, clock: Clock) -> list[F
     """
     made, mistakes = [], []
     for output in settings.outputs:
-        if output.protocol == ROBOT and not output.enabled:
+        if output.protocol in (ROBOT, ROS) and not output.enabled:
             continue
         try:
             made.append(make_output(output, manifest, clock))

@@ -16,10 +16,12 @@ FEATURES = {
     "paper_spectrogram": "edge.features.spectrogram:PaperSpectrogram",
     "log_mel": "edge.features.log_mel:LogMel",
 }
-BACKENDS = {  # in the order that `auto` tries them: the fastest first
+BACKENDS = {
     "tensorrt": "edge.backends.tensorrt:TensorRtBackend",
     "onnxruntime": "edge.backends.onnx_runtime:OnnxRuntimeBackend",
+    "openvino": "edge.backends.openvino:OpenVinoBackend",
 }
+AUTO_BACKENDS = ("tensorrt", "onnxruntime")  # what `auto` tries; openvino gains too little for its memory (measured)
 PROTOCOLS = {
     "osc": "edge.outputs.osc:OscCodec",
     "json": "edge.outputs.json_udp:JsonCodec",
@@ -28,6 +30,9 @@ PROTOCOLS = {
     "livelink": "edge.outputs.live_link_face:LiveLinkFaceCodec",
     "vrchat": "edge.outputs.vrchat:VrchatCodec",
     "ifacialmocap": "edge.outputs.ifacialmocap:IFacialMocapCodec",
+}
+NODES = {  # receivers that are neither a codec on a transport nor a robot of ours
+    "ros": "edge.robots.ros_output:RosOutput",
 }
 TRANSPORTS = {
     "udp": "edge.outputs.udp:UdpTransport",
@@ -50,4 +55,5 @@ def load_class(table: Mapping[str, str], name: str) -> Any:
 
 def protocol_options() -> dict[str, Sequence[Option]]:
     """Return each protocol's own keys, for the configuration."""
-    return {**{name: load_class(PROTOCOLS, name).OPTIONS for name in PROTOCOLS}, "robot": ()}
+    tables = {**PROTOCOLS, **NODES}
+    return {**{name: load_class(tables, name).OPTIONS for name in tables}, "robot": ()}

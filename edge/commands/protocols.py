@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from edge.app import PROTOCOLS, load_class
+from edge.app.tables import NODES, PROTOCOLS, load_class
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,10 +14,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a table of protocols and their options."""
+    from edge.outputs.retarget import shipped_retargets
+
     for name in PROTOCOLS:
         codec = load_class(PROTOCOLS, name)
         print(f"{name:<14} port {codec.default_port:<6} {codec.summary}")
         print(f"{'':<14} received by: {codec.known_receiver}")
         for option in codec.OPTIONS:
             print(f"{'':<16} {option.name} = {option.default or '(empty)'}: {option.help}")
+    for name in NODES:
+        node = load_class(NODES, name)
+        print(f"{name:<14} {node.summary}")
+        for option in node.OPTIONS:
+            print(f"{'':<16} {option.name} = {option.default or '(empty)'}: {option.help}")
+    print(f"{'robot':<14} servos by an actuator map: mapping = PATH; see docs/robots.md")
+    print(f"\nmapping = NAME turns channels into a rig's own names: {', '.join(shipped_retargets())}, or a path")
     return 0

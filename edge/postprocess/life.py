@@ -199,3 +199,22 @@ def breath(turns: float) -> float:
     if turns < INHALE_PART:
         return -math.cos(math.pi * turns / INHALE_PART)
     return math.cos(math.pi * (turns - INHALE_PART) / (1 - INHALE_PART))
+
+
+class Living:
+    """Life as a stage, on the frames' capture times.
+
+    Args:
+        life: Goes on in frames with and without sound.
+    """
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def apply(self, frame: AUFrame, newest: Float32Array) -> None:
+        """Move a face, in place."""
+        self._life.apply(frame, frame.capture_time_s)
+
+    def reset(self) -> None:
+        """Begin anew: the same times follow."""
+        self._life.reset()
