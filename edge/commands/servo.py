@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import select
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Move one actuator by hand."""
     from edge.robots.actuator_map import load_actuator_map
+    from edge.robots.keyboard import Keyboard
     from edge.robots.servo import HandControl, calibration_limits, jog, sweep
 
     actuator_map = load_actuator_map(arguments.map)
@@ -53,9 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     control = HandControl(
         actuator_map, arguments.actuator, lambda actuator: _driver_of(actuator_map, actuator), SystemClock(), limits
     )
-    if not sys.stdin.isatty():
-        raise ConfigurationError("au-edge servo", "there is no terminal", "Run it in a terminal: keys must be held")
-    with _keyboard() as keys:
+    with Keyboard() as keys:
         if arguments.action == "sweep":
             sweep(control, keys.read, sys.stdout)
         else:
@@ -69,35 +64,3 @@ def _driver_of(actuator_map: ActuatorMap, actuator: Actuator) -> Driver:
     from edge.robots.assembly import make_driver
 
     return make_driver(actuator_map, make_robot_transport, [actuator])
-
-
-class _Keyboard:
-    """Keys as they are pressed; what a held key repeats is read as one press."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def read(self) -> str:
-        """Return a key, or an empty text where none was pressed."""
-        key = ""
-        while select.select([self._descriptor], [], [], 0)[0]:
-            content = os.read(self._descriptor, 64)
-            if not content:
-                return "q"  # the terminal is gone: let go
-            key = content.decode(errors="ignore")[-1:]
-        return key
-
-
-@contextlib.contextmanager
-def _keyboard() -> Iterator[_Keyboard]:
-    """Let keys come at once and unseen; the terminal is put back at the end."""
-    import termios
-    import tty
-
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        tty.setcbreak(descriptor)
-        yield _Keyboard(descriptor)
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
