@@ -67,7 +67,8 @@ fi
     fail "$python is not Python 3.10 or later with venv: sudo apt-get install python3 python3-venv" 69
 home=$("$python" -c 'import sys; print(sys.base_prefix)')
 if [ "$is_system" = yes ]; then
-    case $home in /root/* | /home/* | /tmp/*) fail "$python lies in $home, which the service cannot see" 69 ;; esac
+    hidden=$(getent passwd root | cut -d: -f6)
+    case $home in "$hidden"/* | /home/* | /tmp/*) fail "$python lies in $home, which the service cannot see" 69 ;; esac
 fi
 if [ -n "$wheelhouse" ]; then
     [ -d "$wheelhouse" ] || fail "there is no folder $wheelhouse" 66

@@ -132,7 +132,8 @@ def test_what_cannot_be_done_is_said_before_anything_is_touched(
 
 def test_a_python_that_the_service_could_not_see_is_refused(tmp_path: Path) -> None:
     hidden = tmp_path / "python"
-    hidden.write_text("#!/bin/sh\ncase $2 in *base_prefix*) echo /root/.pyenv/versions/3.12;; esac\n")
+    home = os.path.expanduser("~root")  # of a user, not of a path
+    hidden.write_text(f"#!/bin/sh\ncase $2 in *base_prefix*) echo {home}/.pyenv/versions/3.12;; esac\n")
     hidden.chmod(0o755)
     result = script("install.sh", "--dry-run", "--python", str(hidden))
     assert result.returncode == 69
