@@ -1,0 +1,164 @@
+"""Training on five seconds of sound: it resumes as if it had not been killed, respects masks, exports, evaluates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edge.errors import ConfigurationError, InputError  # noqa: E402  (torch may be missing)
+from edge.manifest import load_manifest  # noqa: E402
+from engine_build.dataset import CorpusSpec  # noqa: E402
+from engine_build.dataset_labels import load_corpus  # noqa: E402
+from engine_build.evaluate import evaluate, read_spoken, write_report  # noqa: E402
+from engine_build.export import export_network, load_trained  # noqa: E402
+from engine_build.train import Trainer, as_target  # noqa: E402
+from engine_build.train_config import TrainConfig, from_json  # noqa: E402
+from tests.engine_build.tiny_dataset import write_tiny_dataset  # noqa: E402
+
+OPTIONS = {"first_maps": 4, "second_maps": 4, "width": 16, "hidden": 8}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"))
+
+
+def config_for(dataset: Path, **changes: object) -> TrainConfig:
+    corpus = {"name": "tiny", "audio": str(dataset / "audio"), "labels": str(dataset / "labels.npz")}
+    raw = {
+        "options": OPTIONS,
+        "corpora": [{**corpus, "clips": "3 ! 4"}],
+        "validation": [{**corpus, "name": "held", "clips": "3 % 4"}],
+        "n_steps": 6,
+        "batch": 2,
+        "n_frames": 20,
+        "validate_every": 3,
+        "bfloat16": False,
+        **changes,
+    }
+    return from_json(raw)
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(dataset: Path, tmp_path: Path) -> None:
+    config = config_for(dataset)
+    straight = Trainer(config, tmp_path / "straight", tmp_path / "cache", quiet=True)
+    straight.train()
+    killed = Trainer(config, tmp_path / "killed", tmp_path / "cache", quiet=True)
+    real_step = killed._one_step
+
+    def dies_after_four() -> dict[str, float]:
+        if killed.step == 4:
+            raise KeyboardInterrupt
+        return real_step()
+
+    killed._one_step = dies_after_four  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        killed.train()
+    resumed = Trainer(config, tmp_path / "killed", tmp_path / "cache", quiet=True)
+    assert resumed.step == 3  # the last validation wrote a checkpoint
+    resumed.train()
+    for (name, one), other in zip(
+        straight.average.state_dict().items(), resumed.average.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5, msg=name)
+
+
+def test_training_lowers_the_loss(dataset: Path, tmp_path: Path) -> None:
+    config = config_for(dataset, n_steps=40, validate_every=10, learning_rate=5e-3)
+    trainer = Trainer(config, tmp_path / "run", tmp_path / "cache", quiet=True)
+    trainer.train()
+    losses = [entry["train"]["activations"] for entry in trainer.history]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_what_has_no_confidence_gives_no_gradient(dataset: Path, tmp_path: Path) -> None:
+    trainer = Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True)
+    batch = trainer.sampler.draw(0)
+    silent = [i for i, name in enumerate(trainer.config.channels) if name in ("mouthClose", "eyeBlinkLeft", "jawLeft")]
+    from engine_build.losses import face_loss
+
+    activations = torch.full(batch.activations.shape, 0.4, requires_grad=True)
+    target = as_target(batch, 0.5)
+    total, _ = face_loss(
+        activations, torch.zeros(*batch.head_deg.shape), None, None, target, trainer.scale, trainer.config.loss
+    )
+    total.backward()
+    assert activations.grad is not None
+    assert not activations.grad[..., silent].any()
+    assert activations.grad[..., trainer.config.channels.index("jawOpen")].any()
+
+
+def test_the_exported_graph_is_the_network_and_its_manifest_loads(dataset: Path, tmp_path: Path) -> None:
+    Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True).train()
+    config, network = load_trained(tmp_path / "run")
+    path = tmp_path / "out" / "tiny.json"
+    assert export_network(network, config, path, {"name": "tiny", "version": "1", "licence": "MIT"}) < 1e-4
+    manifest = load_manifest(path)
+    manifest.verify_graph()
+    assert manifest.channels == config.channels
+    assert {"mouthClose", "eyeBlinkLeft", "jawLeft"} <= set(manifest.masked_channels)
+    assert "jawOpen" not in manifest.masked_channels
+    with torch.no_grad():
+        out = network(torch.zeros(1, 3, 80, 3), network.initial_state(1))
+    masked = [manifest.channels.index(name) for name in manifest.masked_channels]
+    assert float(out.activations[..., masked].max()) < 1e-6
+
+
+def test_an_evaluation_writes_both_reports(dataset: Path, tmp_path: Path) -> None:
+    Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True).train()
+    config, network = load_trained(tmp_path / "run")
+    path = tmp_path / "tiny.json"
+    export_network(network, config, path, {"name": "tiny", "version": "1", "licence": "MIT"})
+    spec = CorpusSpec("tiny", str(dataset / "audio"), str(dataset / "labels.npz"))
+    manifest = load_manifest(path)
+    report = evaluate(manifest, spec, read_spoken(dataset / "phones.json"), tmp_path / "cache", manifest)
+    write_report(report, tmp_path / "report")
+    numbers = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert set(numbers["lips"]) == {"inner_lip_gap", "mouth_width", "nose_chin"}
+    assert numbers["phones"]["n_closing_phones"] == 4
+    assert numbers["against_float32"]["mean_difference"] == 0.0
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.count("<img") == 4  # bars, and the curves of three clips
+
+
+def test_labels_are_read_at_the_ends_of_frames_and_look_ahead_looks_back(dataset: Path, tmp_path: Path) -> None:
+    config = config_for(dataset)
+    spec = CorpusSpec("tiny", str(dataset / "audio"), str(dataset / "labels.npz"))
+    now = load_corpus(spec, config.channels, config.feature_spec(), tmp_path)
+    late = load_corpus(spec, config.channels, config.feature_spec(), tmp_path, lookahead_ms=100.0)
+    jaw = config.channels.index("jawOpen")
+    labels = np.load(dataset / "labels.npz")["activations"][:30, 0]
+    times = (np.arange(20) + 1) / 30
+    np.testing.assert_allclose(now.activations[:20, jaw], np.interp(times * 25, np.arange(30), labels), atol=1e-6)
+    np.testing.assert_allclose(late.activations[3:23, jaw], now.activations[:20, jaw], atol=1e-6)
+
+
+def test_labels_much_longer_than_the_sound_are_refused(dataset: Path, tmp_path: Path) -> None:
+    labels = dict(np.load(dataset / "labels.npz"))
+    labels["clips"] = np.array(["clip0", "clip1"])
+    labels["n_frames"] = np.array([60, 60])
+    np.savez(tmp_path / "labels.npz", **labels)
+    spec = CorpusSpec("wrong", str(dataset / "audio"), str(tmp_path / "labels.npz"))
+    config = config_for(dataset)
+    with pytest.raises(InputError, match="s of sound"):
+        load_corpus(spec, config.channels, config.feature_spec(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [("n_step=3", "n_steps"), ("loss.phone=1", "loss.phones"), ("seed", "key=value")],
+    ids=["unknown", "nested", "form"],
+)
+def test_a_misspelt_option_is_refused_with_the_one_that_was_meant(change: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        from_json({}, [change])
+
+
+def test_a_configuration_survives_its_file(dataset: Path) -> None:
+    config = config_for(dataset, augment={"warp": 0.1})
+    assert from_json(config.as_json()) == config
