@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from edge.errors import BackendError, ConfigurationError
 
@@ -152,9 +154,12 @@ class Page:
     def __init__(self, endpoint: str, url: str, size: tuple[int, int]) -> None:
         from websockets.sync.client import connect
 
+        address = urlsplit(endpoint)
+        # Connected here, so that no proxy of the environment comes between.
+        sock = socket.create_connection((address.hostname, address.port or 80), START_TIMEOUT_S)
         self._link = contextlib.ExitStack()
         self._socket = self._link.enter_context(
-            connect(endpoint, max_size=LARGEST_REPLY_BYTES, compression=None, proxy=None)
+            connect(endpoint, sock=sock, max_size=LARGEST_REPLY_BYTES, compression=None)
         )
         self._number = 0
         self._session = ""

@@ -12,7 +12,6 @@ import json
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from edge.errors import AuEdgeError, ConfigurationError, DeviceError
 from edge.frames import Float32Array
 from edge.head.arrivals import Arrivals, Decode
+from edge.head.page_link import PageLink
 from edge.head.pages import Pages
-from edge.head.wire import FRAME_KIND, Drive, names_message, pack_frame, pack_sound, read_drive, read_message
+from edge.head.wire import Drive, pack_frame, pack_sound, read_drive, read_message
 from edge.settings import HeadSettings
 
 if TYPE_CHECKING:
@@ -30,25 +30,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("au-edge")
 MOST_PAGES = 32
-QUEUE_MESSAGES = 16  # half a second of frames; what is older falls out
 LARGEST_MESSAGE_BYTES = 65_536
-LARGEST_DATAGRAM_BYTES = 65_535
 STATUS_PERIOD_S = 1.0
 START_TIMEOUT_S = 10.0
 WRITE_LIMIT_BYTES = 65_536  # beyond this a page is slow and its queue begins to drop
-
-
-class _Client:
-    """One page: what is yet to be sent to it."""
-
-    def __init__(self) -> None:
-        self.queue: deque[bytes | str] = deque(maxlen=QUEUE_MESSAGES)
-        self.wake = asyncio.Event()
-        self.wants_sound = False
-
-    def offer(self, message: bytes | str) -> None:
-        self.queue.append(message)
-        self.wake.set()
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -84,7 +69,7 @@ class HeadServer:
         self._pages = Pages(hosts, settings.face)
         self._arrivals = Arrivals(make_decoder)
         self._drive = drive
-        self._clients: set[_Client] = set()
+        self._clients: set[PageLink] = set()
         self._names: tuple[str, ...] = ()
         self._is_sound_wanted = False
         self._server: Server | None = None
@@ -223,10 +208,10 @@ class HeadServer:
         """Serve one page until it goes."""
         from websockets.exceptions import ConnectionClosed
 
-        client = _Client()
+        client = PageLink()
         client.offer(json.dumps({"type": "hello", "drive": self._drive is not None, "unix_s": time.time()}))
         self._clients.add(client)
-        sender = asyncio.create_task(self._send(connection, client))
+        sender = asyncio.create_task(client.send_all(connection.send, lambda: self._names))
         try:
             async for message in connection:
                 if isinstance(message, str):
@@ -240,19 +225,7 @@ class HeadServer:
             with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
                 await sender
 
-    async def _send(self, connection: ServerConnection, client: _Client) -> None:
-        names_sent: tuple[str, ...] = ()
-        while True:
-            await client.wake.wait()
-            client.wake.clear()
-            while client.queue:
-                message = client.queue.popleft()
-                if isinstance(message, bytes) and message[0] == FRAME_KIND and self._names != names_sent:
-                    names_sent = self._names  # sent here, not queued: it must not fall out
-                    await connection.send(names_message(names_sent))
-                await connection.send(message)
-
-    def _hear(self, text: str, client: _Client) -> None:
+    def _hear(self, text: str, client: PageLink) -> None:
         """Act on what a page sends; what is not understood is ignored."""
         try:
             message = read_message(text)

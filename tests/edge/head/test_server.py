@@ -42,8 +42,12 @@ def head(driven: list[Drive]) -> Iterator[HeadThread]:
 
 
 def open_page(head: HeadThread, **options: object) -> ClientConnection:
-    origin = head.address.rstrip("/")
-    return connect(origin.replace("http", "ws") + "/ws", origin=origin, compression=None, proxy=None, **options)  # type: ignore[arg-type]
+    return dial(head, head.address.rstrip("/"), **options)
+
+
+def dial(head: HeadThread, origin: str | None, **options: object) -> ClientConnection:
+    sock = socket.create_connection(("127.0.0.1", head.server.http_port), 5.0)  # past any proxy of the environment
+    return connect(head.address.replace("http", "ws") + "ws", sock=sock, origin=origin, compression=None, **options)  # type: ignore[arg-type]
 
 
 def send(head: HeadThread, datagram: bytes) -> None:
@@ -205,8 +209,8 @@ def test_a_page_that_does_not_read_delays_nobody_and_keeps_only_the_newest(head:
 
 @pytest.mark.parametrize("origin", ["http://evil.example", None, "null"])
 def test_foreign_origins_get_no_websocket(head: HeadThread, origin: str | None) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        connect(head.address.replace("http", "ws") + "ws", origin=origin, proxy=None)  # type: ignore[arg-type]
+    with pytest.raises(InvalidStatus) as refused, dial(head, origin):
+        pass
     assert refused.value.response.status_code == 403
 
 
