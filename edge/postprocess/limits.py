@@ -29,14 +29,18 @@ class Gains:
         self._gain = _per_channel(gain, channels)
         for name in masked:
             self._gain[list(channels).index(name)] = 0
+        self._is_finite = np.ones(len(channels), np.bool_)
 
     def reset(self) -> None:
         """Do nothing: there is no state."""
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
         """Scale a frame in place; a value that is not finite becomes 0, so that no receiver ever sees it."""
-        np.nan_to_num(frame.activations, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
-        np.nan_to_num(frame.head_deg, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        np.isfinite(frame.activations, out=self._is_finite)
+        if not self._is_finite.all():
+            np.nan_to_num(frame.activations, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+        if not np.isfinite(frame.head_deg).all():
+            np.nan_to_num(frame.head_deg, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         frame.activations *= self._gain
 
 
@@ -56,5 +60,7 @@ class Limits:
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
         """Clip a frame in place."""
-        np.clip(frame.activations, 0.0, self._limit, out=frame.activations)
-        np.clip(frame.head_deg, -HEAD_LIMIT_DEG, HEAD_LIMIT_DEG, out=frame.head_deg)
+        np.maximum(frame.activations, 0.0, out=frame.activations)
+        np.minimum(frame.activations, self._limit, out=frame.activations)
+        np.maximum(frame.head_deg, -HEAD_LIMIT_DEG, out=frame.head_deg)
+        np.minimum(frame.head_deg, HEAD_LIMIT_DEG, out=frame.head_deg)
