@@ -23,7 +23,7 @@ def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage
 
     period_s = manifest.frame_period_s
     limits = Limits(settings.limit, manifest.channels)
-    gate = SilenceGate(settings.silence, period_s)
+    gate = SilenceGate(settings.silence, period_s, manifest.sample_rate_hz)
     living = Living(Life(settings.life, manifest.channels, settings.life.seed))  # goes on where sound does not
     with_sound: list[FrameStage] = [
         Listening(gate),
