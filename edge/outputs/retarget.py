@@ -137,7 +137,9 @@ def load_retarget(name_or_path: str, channels: Sequence[str]) -> Retarget:
         SHIPPED / f"{name_or_path}.ini" if "/" not in name_or_path and "." not in name_or_path else Path(name_or_path)
     )
     asked = f"mapping {name_or_path}"
-    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), default_section="\0")
+    parser = configparser.ConfigParser(
+        interpolation=None, delimiters=("=",), inline_comment_prefixes=("#",), default_section="\0"
+    )
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read_string(path.read_text(encoding="utf-8"), source=str(path))

@@ -10,7 +10,8 @@ from typing import Any
 
 from edge.errors import ConfigurationError, DeviceError
 
-TIMEOUT_S = 0.05  # of a read or a write: two commands at 50 a second, so a dead port cannot hold the tick up for long
+WRITE_TIMEOUT_S = 0.05  # two commands at 50 a second: a dead port cannot hold the tick up for long
+READ_TIMEOUT_S = 0.3  # reads happen at open only, and a USB adapter may take its time
 
 
 class SerialPort:
@@ -42,7 +43,7 @@ class SerialPort:
         self.close()
         try:
             self._port = serial.Serial(
-                self.path, self._baud, timeout=TIMEOUT_S, write_timeout=TIMEOUT_S, exclusive=True
+                self.path, self._baud, timeout=READ_TIMEOUT_S, write_timeout=WRITE_TIMEOUT_S, exclusive=True
             )
         except ValueError as err:
             raise ConfigurationError(f"serial port {self.path}", str(err), "Correct `port` and `baud`") from err

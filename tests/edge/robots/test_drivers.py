@@ -154,7 +154,7 @@ def test_a_board_that_does_not_answer_is_an_error_and_no_wait(device: SerialDevi
     start_s = time.monotonic()
     with pytest.raises(OSError, match="0 of 2 bytes"):
         driver.read_positions()
-    assert time.monotonic() - start_s < 0.5
+    assert time.monotonic() - start_s < 1.0
     driver.close()
 
 
