@@ -17,7 +17,7 @@ from edge.contracts import Clock
 from edge.errors import DeviceError, InputError
 from edge.frames import AudioChunk
 from edge.sources.channels import ChannelChoice
-from edge.sources.pace import FAST, Pace
+from edge.sources.pace import FAST, FAST_CHUNK_SAMPLES, Pace
 from edge.sources.signal_health import FULL_SCALE_16_BIT, SignalHealth
 from edge.sources.wav_header import missing_wav_bytes
 
@@ -64,8 +64,11 @@ class SoundFileSource:
         self._health = SignalHealth()
         self._next_index = 0
         self._n_opened = 0
-        self._samples = np.zeros(self._chunk_samples, np.float32)
-        self._block = np.zeros((self._chunk_samples, 1), np.float32)
+        # libsndfile seeks at every read, which for FLAC costs more than the samples: decode several chunks at once.
+        self._n_decoded_at_once = self._chunk_samples * max(1, FAST_CHUNK_SAMPLES // self._chunk_samples)
+        self._samples = np.zeros(self._n_decoded_at_once, np.float32)
+        self._block = np.zeros((self._n_decoded_at_once, 1), np.float32)
+        self._n_ready = self._n_handed_out = 0  # of _samples
 
     @property
     def rate_hz(self) -> int:
@@ -97,7 +100,8 @@ class SoundFileSource:
         self._rate_hz = int(self._file.samplerate)
         self._n_channels = int(self._file.channels)
         self._n_left = int(self._file.frames)
-        self._block = np.zeros((self._chunk_samples, self._n_channels), np.float32)
+        self._block = np.zeros((self._n_decoded_at_once, self._n_channels), np.float32)
+        self._n_ready = self._n_handed_out = 0
         self._health.full_scale = _FULL_SCALE.get(self._file.subtype, FULL_SCALE_16_BIT)
         self._n_opened += 1
         self._pace.start(self._rate_hz, self._next_index)
@@ -117,22 +121,22 @@ class SoundFileSource:
         """
         if self._file is None:
             raise DeviceError(f"sound from {self._path.name}", "the file is closed", "Open it again")
-        n_samples = min(self._chunk_samples, self._n_left)
+        n_known = self._n_ready - self._n_handed_out or self._n_left
+        n_samples = min(self._chunk_samples, n_known)
         end_time_s = self._pace.wait(self._next_index + n_samples, timeout_s)
         if end_time_s is None:
             return None
-        block = self._decode(n_samples)
-        samples = self._samples[:n_samples]
-        self._choice.pick(block, samples)
-        self._health.inspect(samples, self._rate_hz)
+        if self._n_handed_out == self._n_ready:
+            self._decode_next()
+        samples = self._samples[self._n_handed_out : self._n_handed_out + n_samples]
+        self._n_handed_out += n_samples
         start_index = self._next_index
         self._next_index += n_samples
-        self._n_left -= n_samples
-        is_last = self._n_left == 0 and not self._is_looped
-        if self._n_left == 0 and self._is_looped:
+        is_at_end = self._n_left == 0 and self._n_handed_out == self._n_ready
+        if is_at_end and self._is_looped:
             self._file.seek(0)
             self._n_left = int(self._file.frames)
-        return AudioChunk(samples, start_index, end_time_s, is_last)
+        return AudioChunk(samples, start_index, end_time_s, is_at_end and not self._is_looped)
 
     def counters(self) -> Mapping[str, int]:
         """Return lost_samples (always 0: a file loses nothing), reopened and what `SignalHealth` counts."""
@@ -173,6 +177,16 @@ class SoundFileSource:
             raise _truncated(name, f"its end cannot be read ({_reason(err)})") from err
         if not is_whole:
             raise _truncated(name, "it ends before the length that its header announces")
+
+    def _decode_next(self) -> None:
+        """Decode the next chunks into `_samples`."""
+        n_samples = min(self._n_decoded_at_once, self._n_left)
+        block = self._decode(n_samples)
+        samples = self._samples[:n_samples]
+        self._choice.pick(block, samples)
+        self._health.inspect(samples, self._rate_hz)
+        self._n_left -= n_samples
+        self._n_ready, self._n_handed_out = n_samples, 0
 
     def _decode(self, n_samples: int) -> Any:
         import soundfile
