@@ -13,6 +13,9 @@ RUN_DEBS := python3-venv python3-dev gcc portaudio19-dev libasound2-dev
 # What the tests use beside that: independent receivers of our packets, virtual microphones, a browser.
 TEST_DEBS := $(RUN_DEBS) g++ libsndfile1 liblo-tools pulseaudio pulseaudio-utils libasound2-plugins systemd puredata-core libportaudio2 \
 	ffmpeg espeak-ng flite chromium libegl1 libgl1
+# The real TensorRT parser and builder, which run without a GPU, and the types of TensorRT's API. Without their own
+# dependencies: the stubs name a TensorRT of gigabytes, which nothing here loads.
+TENSORRT_WHEELS := tensorrt-stubs==10.13.0.35.1 tensorrt-rtx-cu12-bindings==1.7.1.116 tensorrt-rtx-cu12-libs==1.7.1.116
 # On a Jetson, TensorRT's Python module belongs to the system's Python: the environment must see it.
 VENV_FLAGS := $(if $(wildcard /etc/nv_tegra_release),--system-site-packages,)
 
@@ -50,6 +53,7 @@ clean:
 	@$(call make_venv)
 	$(BIN)/pip install --quiet torch==2.13.0
 	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --editable ".[test]"
+	@$(BIN)/pip install --quiet --no-deps $(TENSORRT_WHEELS) || echo "no TensorRT-RTX for this machine: its tests are skipped"
 	@touch $@
 
 # One apt-get for all that is missing; if that fails, one by one, so that a package which this release does not have
