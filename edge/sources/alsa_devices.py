@@ -212,7 +212,12 @@ def find_again(inputs: Sequence[InputInfo], identity: DeviceIdentity, cards: Map
     for matches in (both, [d for d in same_stem if d.name == identity.name], same_stem):
         if matches:
             return matches[0]
-    raise DeviceError(f"microphone {identity.name!r}", "it is not there any more", "Plug it in again")
+    raise is_away(identity)
+
+
+def is_away(identity: DeviceIdentity) -> DeviceError:
+    """Return the error for a device that was there before."""
+    return DeviceError(f"microphone {identity.name!r}", "it is not there any more", "Plug it in again")
 
 
 def _by_address(inputs: Sequence[InputInfo], wanted: str, cards: Mapping[str, int]) -> list[InputInfo]:

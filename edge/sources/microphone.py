@@ -15,7 +15,7 @@ import numpy as np
 from edge.contracts import Clock
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import AudioChunk
-from edge.sources.alsa_devices import DeviceIdentity, card_numbers, find_again, find_input, identity_of
+from edge.sources.alsa_devices import DeviceIdentity, card_numbers, find_again, find_input, identity_of, is_away
 from edge.sources.bounded_call import BoundedCalls
 from edge.sources.capture_ring import Period
 from edge.sources.channels import ChannelChoice
@@ -46,6 +46,9 @@ class Microphone:
         wait_for_device: Take an unknown device for one that is not plugged in yet (DeviceError, to be tried again)
             instead of a mistake (ConfigurationError).
 
+    Attributes:
+        arrived_s: CLOCK_MONOTONIC time of the callback that brought the newest chunk; 0 before the first.
+
     Raises:
         ConfigurationError: The channel is not one.
     """
@@ -73,6 +76,7 @@ class Microphone:
         self._rate_hz = 0
         self._health = SignalHealth()
         self._samples = np.zeros(period_samples, np.float32)
+        self.arrived_s = 0.0
         self._silent_s = 0.0
         self._looked_s = 0.0
         self._said_realtime = False
@@ -158,6 +162,7 @@ class Microphone:
             return None
         self._silent_s = 0.0
         self._looked_s = now_s
+        self.arrived_s = period.arrived_s
         end_index, end_time_s = self._place(period)
         samples = self._samples[: period.n_samples]
         self._health.inspect(samples, self._rate_hz)
@@ -194,13 +199,15 @@ class Microphone:
     def _acquire(self) -> MicrophoneStream:
         """Initialise PortAudio, find the device and start it; on a thread of its own."""
         wanted = select_pulse_source(self._wanted)
+        cards = card_numbers()
+        # The default may be another one by now; a device that was named stays the one that it was.
+        known = None if self._wanted.lower() in ("", "default") else self._identity
+        if known is not None and known.card_id not in ("", *cards):
+            raise is_away(known)  # seen without asking PortAudio, which costs 50 ms of a processor
         portaudio = PortAudio()
         try:
-            inputs, cards = portaudio.inputs(), card_numbers()
-            if self._identity is not None and self._wanted.lower() not in ("", "default"):
-                device = find_again(inputs, self._identity, cards)
-            else:
-                device = find_input(inputs, wanted, cards)
+            inputs = portaudio.inputs()
+            device = find_again(inputs, known, cards) if known else find_input(inputs, wanted, cards)
             wish = self._wish
             if self._rate_hz:  # whoever listens counts in samples of this rate
                 wish = StreamWish(self._rate_hz, self._rate_hz, wish.n_channels, wish.choice, wish.period_samples)

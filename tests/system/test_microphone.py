@@ -18,7 +18,7 @@ from edge.errors import ConfigurationError, DeviceError
 from edge.frames import AudioChunk
 from edge.realtime import ENGINE_PRIORITY, make_thread_realtime
 from edge.sources import microphone as microphone_module
-from edge.sources.alsa_devices import list_devices
+from edge.sources.alsa_devices import DeviceIdentity, list_devices
 from edge.sources.microphone import Microphone
 from tests.virtual_microphone.air import Device
 from tests.virtual_microphone.studio import Studio, Truth, open_studio
@@ -213,7 +213,8 @@ def test_an_overrun_is_counted_to_the_sample_and_the_axis_jumps_ahead(make, stud
     for _ in range(3):
         studio.airs["six_44"].fault("overrun")
         chunks += listen(source, 0.2)
-    assert len(offsets(chunks, studio.truth("six_44"))) == 1  # what the axis leaves out is exactly what is missing
+    found = [offset for offset in offsets(chunks, studio.truth("six_44")) if offset is not None]
+    assert max(found) - min(found) <= 1  # what the axis leaves out is what is missing: a driver stamps whole samples
     gaps = [after.start_index - before.end_index for before, after in pairwise(chunks)]
     assert min(gaps) == 0
     assert len([gap for gap in gaps if gap]) == 3
@@ -277,6 +278,18 @@ def test_a_device_that_goes_and_comes_is_heard_again_on_the_same_axis(make, stud
     assert found[-1] - found[0] <= 2  # the axis went on by the time that passed, as well as two stamps tell it
     assert source.counters()["reopened"] == 1
     assert source.counters()["lost_samples"] > 0.2 * 48_000
+
+
+def test_a_card_that_is_away_is_not_asked_for_again_and_again(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(microphone_module, "card_numbers", lambda: {"Mic": 1})
+    source = make("mono_48")
+    source.open()
+    source.close()
+    source._identity = DeviceIdentity("Mic: Audio (hw:1,0)", "Mic: Audio", "Mic")  # as of a real card
+    monkeypatch.setattr(microphone_module, "card_numbers", dict)
+    monkeypatch.setattr(microphone_module, "PortAudio", lambda: pytest.fail("PortAudio was started"))
+    with pytest.raises(DeviceError, match="not there any more"):
+        source.open()
 
 
 def test_a_device_in_use_can_be_tried_again(make, studio: Studio) -> None:
