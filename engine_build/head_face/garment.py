@@ -72,14 +72,14 @@ def make_garment(positions: FloatArray, triangles: NDArray[np.int64], neck: Floa
         made += [(ring[0], ring[i], ring[i + 1]) for i in range(1, len(ring) - 1)]
         if len(cut) == 2:
             rim.append((cut[0], cut[1]) if height[triangle[0]] > 0 or height[triangle[1]] <= 0 else (cut[1], cut[0]))
-    inner: dict[int, int] = {}
+    edge: dict[int, tuple[int, int]] = {}  # the hem has its own vertices, so that its normals are its own
     for vertex in {v for pair in rim for v in pair}:
-        row = points[vertex].copy()
-        row[:3] -= HEM_M * row[3:6] + np.array([0.0, 0.002, 0.0])
-        inner[vertex] = len(points)
-        points.append(row)
+        outer, inner = points[vertex].copy(), points[vertex].copy()
+        inner[:3] -= HEM_M * inner[3:6] + np.array([0.0, 0.002, 0.0])
+        edge[vertex] = (len(points), len(points) + 1)
+        points += [outer, inner]
     for a, b in rim:
-        made += [(a, b, inner[a]), (b, inner[b], inner[a])]
+        made += [(edge[a][0], edge[b][0], edge[a][1]), (edge[b][0], edge[b][1], edge[a][1])]
     table = np.array(points)
     colours = np.ones((len(table), 4))
     colours[:, :3] = linear(*COLOUR)

@@ -98,6 +98,7 @@ async function start(): Promise<void> {
   }, CAPTION_MS);
   const draw = (nowMs: number): void => {
     player.update(performance.now() / 1000);
+    stage.pace(nowMs);
     stage.draw();
     inspector?.update(nowMs);
     clock.frames++;

@@ -28,6 +28,10 @@ export interface StageOptions {
 }
 
 const MOST_PIXELS_PER_POINT = 2;
+// A machine too slow for its screen draws fewer pixels: the movement matters more than the sharpness.
+const SLOW_MS = 45;
+const FEWEST_PIXELS_PER_POINT = 0.45;
+const PACE_PICTURES = 12;
 
 export class Stage {
   readonly renderer: WebGLRenderer;
@@ -36,18 +40,22 @@ export class Stage {
   private readonly look = new Vector3(0, 0, 0);
   private height = 0.3; // of the framed part, metres
   private readonly isFine: boolean;
+  private pixelsPerPoint: number;
+  private paceStartMs = 0;
+  private pacePictures = 0;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
     private readonly options: StageOptions,
   ) {
+    this.isFine = options.quality === "high" || (options.quality === "auto" && !drawsOnProcessor());
+    this.pixelsPerPoint = Math.min(window.devicePixelRatio, this.isFine ? MOST_PIXELS_PER_POINT : 1);
     this.renderer = new WebGLRenderer({
       canvas,
-      antialias: options.quality !== "low",
+      antialias: this.isFine,
       preserveDrawingBuffer: true,
       powerPreference: "high-performance",
     });
-    this.isFine = options.quality === "high" || (options.quality === "auto" && !drawsOnProcessor(this.renderer));
     this.renderer.toneMapping = ACESFilmicToneMapping;
     this.renderer.toneMappingExposure = 1.08;
     this.renderer.shadowMap.enabled = this.isFine;
@@ -88,6 +96,8 @@ export class Stage {
 
   /** Puts a face before the camera, whatever its size and place. */
   show(face: Face): void {
+    const lashes = face.scene.getObjectByName("lashes");
+    if (lashes && !this.isFine) lashes.visible = false; // thinner than a pixel here: they would only flicker
     const anchor = face.scene.getObjectByName("head");
     const box = new Box3().setFromObject(face.scene);
     const size = box.getSize(new Vector3());
@@ -109,8 +119,7 @@ export class Stage {
   resize(): void {
     const width = Math.max(1, this.canvas.clientWidth);
     const tall = Math.max(1, this.canvas.clientHeight);
-    const limit = this.isFine ? MOST_PIXELS_PER_POINT : 1;
-    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, limit));
+    this.renderer.setPixelRatio(this.pixelsPerPoint);
     this.renderer.setSize(width, tall, false);
     this.camera.aspect = width / tall;
     const narrow = Math.min(1, this.camera.aspect / 0.82);
@@ -121,16 +130,29 @@ export class Stage {
     this.camera.updateProjectionMatrix();
   }
 
+  /** Counts a picture of the running page, and draws fewer pixels from now on where the last ones took too long. */
+  pace(nowMs: number): void {
+    if (this.pacePictures === 0 || document.hidden) this.paceStartMs = nowMs;
+    if (document.hidden || this.pacePictures++ < PACE_PICTURES) return;
+    const meanMs = (nowMs - this.paceStartMs) / PACE_PICTURES;
+    this.pacePictures = 0;
+    if (meanMs < SLOW_MS || this.pixelsPerPoint <= FEWEST_PIXELS_PER_POINT) return;
+    this.pixelsPerPoint = Math.max(FEWEST_PIXELS_PER_POINT, this.pixelsPerPoint * 0.8);
+    this.resize();
+  }
+
   draw(): void {
     this.renderer.render(this.scene, this.camera);
   }
 }
 
 /** Tells software drawing by the renderer's name; there reflections and shadows would cost seconds. */
-function drawsOnProcessor(renderer: WebGLRenderer): boolean {
-  const context = renderer.getContext();
+function drawsOnProcessor(): boolean {
+  const context = document.createElement("canvas").getContext("webgl2");
+  if (!context) return true;
   const names = context.getExtension("WEBGL_debug_renderer_info");
   const name = String(context.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : context.RENDERER));
+  context.getExtension("WEBGL_lose_context")?.loseContext();
   return /swiftshader|llvmpipe|softpipe|software/i.test(name);
 }
 
