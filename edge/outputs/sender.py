@@ -79,6 +79,15 @@ class Output:
         status = "off" if not self.enabled else "up" if self._is_open and not self._in_outage else "down"
         return f"{self.name}: {self._transport.description} ({status})"
 
+    @property
+    def delay_ms(self) -> float:
+        """Return by how much faces are sent later; set it to change the faces that follow."""
+        return self._delay_s * 1000
+
+    @delay_ms.setter
+    def delay_ms(self, delay_ms: float) -> None:
+        self._delay_s = max(0.0, delay_ms / 1000)
+
     def open(self, wait_s: float = 0.2) -> None:
         """Begin to open; frames before it is open are counted as failed.
 
@@ -111,7 +120,7 @@ class Output:
             for datagram in self._codec.announce():
                 self._transmit(datagram, now_s)
         datagrams = self._encode(frame)
-        if self._delay_s > 0:
+        if self._delay_s > 0 or self._delayed:  # behind what is kept back, so that a shorter delay keeps the order
             kept = tuple(bytes(datagram) for datagram in datagrams)
             self._delayed.append((now_s + self._delay_s, kept))
             self.pump()
