@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from calibration.histogram import N_BINS, MagnitudeHistogram
-from calibration.scales import METHODS, entropy_threshold, minmax_threshold, percentile_threshold, step_of
+from calibration.scales import (
+    METHODS,
+    entropy_threshold,
+    mean_square_threshold,
+    minmax_threshold,
+    percentile_threshold,
+    step_of,
+)
 
 
 def histogram_of(*parts: np.ndarray) -> MagnitudeHistogram:
@@ -53,6 +60,20 @@ def test_entropy_cuts_a_lone_outlier_off_and_keeps_a_full_range_whole() -> None:
     assert 2.0 < entropy_threshold(histogram_of(body, np.array([60.0]))) < 12.0
     flat = rng.uniform(-1, 1, 100_000)
     assert entropy_threshold(histogram_of(flat)) > 0.95
+
+
+@pytest.mark.parametrize("kind", ["normal", "laplace", "uniform"])
+def test_the_mean_square_threshold_is_the_best_of_all_that_can_be_tried(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    draw = {"normal": rng.standard_normal, "laplace": rng.laplace, "uniform": rng.uniform}[kind]
+    values = draw(size=100_000)
+
+    def error(threshold: float) -> float:
+        step = step_of(threshold)
+        return float(np.mean((np.clip(np.rint(values / step), -127, 127) * step - values) ** 2))
+
+    found = error(mean_square_threshold(histogram_of(values)))
+    assert found <= 1.01 * min(error(t) for t in np.linspace(0.3, 1.0, 60) * np.abs(values).max())
 
 
 @pytest.mark.parametrize("method", METHODS)
