@@ -5,6 +5,7 @@ The main thread waits for signals, draws the view and logs; the engine thread (r
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import logging
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from edge.live_head import LiveHead
     from edge.metrics_http import MetricsServer
 
-WATCH_PERIOD_S = 0.05  # of the main thread: a signal wakes it at once, all else can wait this long
+WATCH_PERIOD_S = 0.05  # of the main thread: a signal, too, can wait this long
 STOP_LIMIT_S = 3.0  # neutral frames take 0.2 s and closing a microphone up to 2 s
 _FIXED_SECTIONS = ("audio", "model", "realtime", "metrics", "head")  # what SIGHUP cannot change in a running program
 _log = logging.getLogger("au-edge")
@@ -70,8 +71,8 @@ class LiveProgram:
         self._clock = SystemClock()
         self._metrics = metrics or Metrics()
         self._stop = threading.Event()
-        self._wake = threading.Event()
-        self._reload_asked = False
+        self._is_stop_asked = False
+        self._is_reload_asked = False
         self._failure: BaseException | None = None
         self._started = threading.Event()
         self._loop: FrameLoop | None = None
@@ -88,33 +89,19 @@ class LiveProgram:
         Raises:
             AuEdgeError: The start failed, or the network failed while running.
         """
-        self._settings = self._load()
-        self._manifest = find_manifest(self._settings.model.path)
-        check_channels(self._settings, self._manifest)
-        self._head = self._make_head()
-        self._outputs = self._make_outputs(self._settings)
-        self._source = self._make_source(self._settings)
-        self._report = LiveReport(
-            self._metrics, self._source, lambda: self._outputs, self._notifier, self._clock,
-            self._settings.metrics.log_period_s, self._head.address if self._head is not None else "",
-        )  # fmt: skip
-        server = self._make_metrics_server()
-        previous = {number: signal.signal(number, self._on_signal) for number in self._signals()}
-        # A daemon: where a library hangs for ever, the program still ends when it is told to.
-        engine = threading.Thread(target=self._run_engine, name="au-edge-engine", daemon=True)
-        try:
+        with contextlib.ExitStack() as closing:
+            closing.callback(self._notifier.close)
+            for number in self._signals():
+                closing.callback(signal.signal, number, signal.signal(number, self._on_signal))
+            self._prepare(closing)
+            # A daemon: where a library hangs for ever, the program still ends when it is told to.
+            engine = threading.Thread(target=self._run_engine, name="au-edge-engine", daemon=True)
             engine.start()
-            self._watch(engine)
-        finally:
-            self._stop.set()
-            engine.join(STOP_LIMIT_S)
-            if server is not None:
-                server.close()
-            if self._head is not None:
-                self._head.close()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-            self._notifier.close()
+            try:
+                self._watch(engine)
+            finally:
+                self._stop.set()
+                engine.join(STOP_LIMIT_S)
         if self._failure is not None:
             raise self._failure
         if engine.is_alive():
@@ -122,6 +109,25 @@ class LiveProgram:
                 "stopping", f"the engine did not end within {STOP_LIMIT_S:g} s", "See the log before this"
             )
         return 0
+
+    def _prepare(self, closing: contextlib.ExitStack) -> None:
+        """Make everything that the main thread owns, and note how it is closed."""
+        self._settings = self._load()
+        self._manifest = find_manifest(self._settings.model.path)
+        check_channels(self._settings, self._manifest)
+        self._head = self._make_head()
+        if self._head is not None:
+            closing.callback(self._head.close)
+        self._outputs = self._make_outputs(self._settings)
+        self._source = self._make_source(self._settings)
+        self._report = LiveReport(
+            self._metrics, self._source, lambda: self._outputs, self._notifier, self._clock,
+            self._settings.metrics.log_period_s, self._head.address if self._head is not None else "",
+        )  # fmt: skip
+        closing.callback(self._report.close)
+        server = self._make_metrics_server()
+        if server is not None:
+            closing.callback(server.close)
 
     def _make_outputs(self, settings: Settings) -> list[FrameOutput]:
         fed = () if self._head is None else (self._head.output(),)
@@ -154,18 +160,19 @@ class LiveProgram:
         return (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGHUP:
-            self._reload_asked = True
+        """Note what is asked. No lock here, not even an Event's: the thread that is interrupted may hold it."""
+        if number == signal.SIGHUP and not self._has_view:  # with a view it says that the terminal is gone
+            self._is_reload_asked = True
         else:
-            self._stop.set()
-        self._wake.set()
+            self._is_stop_asked = True
 
     def _watch(self, engine: threading.Thread) -> None:
         """Wait, draw, log and reload until the engine ends."""
         ends_s = None
         while engine.is_alive() and not self._stop.is_set():
-            self._wake.wait(WATCH_PERIOD_S)
-            self._wake.clear()
+            engine.join(WATCH_PERIOD_S)
+            if self._is_stop_asked:
+                break
             now_s = self._clock.monotonic_s()
             if not self._started.is_set():
                 continue
@@ -175,11 +182,10 @@ class LiveProgram:
                     self._report.open_view(self._manifest.channels)
             if now_s >= ends_s:
                 self._stop.set()
-            if self._reload_asked:
-                self._reload_asked = False
+            if self._is_reload_asked:
+                self._is_reload_asked = False
                 self._reload()
             self._report.tick(now_s)
-        self._report.close()
 
     def _make_metrics_server(self) -> MetricsServer | None:
         """Open the endpoint where it is configured: nothing listens unasked."""
@@ -238,7 +244,6 @@ class LiveProgram:
             self._failure = err
         finally:
             self._stop.set()
-            self._wake.set()
 
     def _engine(self) -> None:
         settings, manifest = self._settings, self._manifest

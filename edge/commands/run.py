@@ -19,11 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  au-edge run --device 'USB PnP' --view          a microphone by part of its name, with the live view\n"
         "  au-edge run --input speech.wav --loop          a recording instead of a microphone\n"
         "  au-edge run -o output.osc.host=192.168.1.20    to another machine\n"
-        "SIGTERM and Ctrl-C send neutral frames and end the program; SIGHUP reads the configuration again."
+        "SIGTERM and Ctrl-C send neutral frames and end the program; SIGHUP reads the configuration\n"
+        "again (with --view, where it says that the terminal was closed, it ends the program)."
     )
     add_configuration_arguments(parser)
-    parser.add_argument("--device", metavar="NAME", help="microphone: exact name, unique part of it, or ALSA card id")
-    parser.add_argument("--input", metavar="FILE", help="speak this WAV or FLAC file at its own pace")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--device", metavar="NAME", help="microphone: exact name, unique part of it, or ALSA card id")
+    source.add_argument("--input", metavar="FILE", help="speak this WAV or FLAC file at its own pace")
     parser.add_argument("--loop", action="store_true", help="with --input: again and again")
     parser.add_argument("--model", metavar="NAME", help="name of a shipped network, or path of a manifest")
     parser.add_argument("--duration", type=float, metavar="SECONDS", help="end by itself after this time")
@@ -42,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     def load() -> Settings:
         return settings_from(arguments, extra)
 
-    has_view = sys.stdout.isatty() if arguments.view is None else arguments.view
+    is_open = sys.stdout is not None  # `>&-` leaves None
+    has_view = is_open and (sys.stdout.isatty() if arguments.view is None else arguments.view)
     if has_view:
         # Lines would tear the picture; warnings still appear below it.
         logging.getLogger().setLevel(logging.WARNING)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
 import socket
+import subprocess
+import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.system.programs import SPEECH, bound_socket, receive_for, running, stop
+from tests.system.programs import ROOT, SPEECH, bound_socket, environment, receive_for, running, stop
 
 BASE = ("run", "--no-view", "--input", str(SPEECH), "--loop", "-o", "output.osc.enabled=no")
 
@@ -137,3 +142,53 @@ def test_hangup_with_a_mistake_changes_nothing(tmp_path: Path) -> None:
     assert len(frames) > 25
     assert "jawOpen" in errors
     assert "Traceback" not in errors
+
+
+def test_signals_in_any_number_leave_it_able_to_stop(tmp_path: Path) -> None:
+    """A handler that takes a lock hangs when it interrupts the holder of that lock."""
+    arguments = ("run", "--no-view", "-o", "audio.source=silence", "-o", "output.osc.enabled=no")
+    log = tmp_path / "log"
+    with bound_socket() as (receiver, port), log.open("wb") as errors:
+        program = subprocess.Popen(
+            [sys.executable, "-m", "edge", *arguments, "-o", f"output.json.port={port}"],
+            cwd=ROOT, env=environment(), stderr=errors,
+        )  # fmt: skip
+        try:
+            receiver.recv(65_536)
+            for i in range(2000):
+                program.send_signal(signal.SIGHUP)
+                if i % 3 == 0:
+                    time.sleep(0.0003)
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(3.0) == 0
+        finally:
+            program.kill()
+            program.wait()
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_closed_terminal_ends_the_program() -> None:
+    """It hears of it by SIGHUP, which is not a new configuration then."""
+    controller, terminal = pty.openpty()
+    with bound_socket() as (receiver, port):
+        program = subprocess.Popen(
+            [sys.executable, "-m", "edge", "run", "--input", str(SPEECH), "--loop", "-o", f"output.json.port={port}"],
+            cwd=ROOT, env=environment(TERM="xterm"), stdin=terminal, stdout=terminal, stderr=terminal,
+            preexec_fn=_own_terminal,
+        )  # fmt: skip
+        try:
+            os.close(terminal)
+            receiver.recv(65_536)
+            time.sleep(0.5)
+            os.close(controller)
+            assert program.wait(3.0) == 0
+            assert json.loads(receive_for(receiver, 0.2)[-1])["state"] == "stopping"
+        finally:
+            program.kill()
+            program.wait()
+
+
+def _own_terminal() -> None:
+    """Make standard input the controlling terminal of a new session, as a terminal emulator does."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
