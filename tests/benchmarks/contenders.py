@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from edge.app import find_manifest, make_features, protocol_options
+from edge.app import find_manifest, make_backend, make_features, protocol_options
 from edge.bench.lanes import Lane, load_speech, open_lane
 from edge.clock import SystemClock
 from edge.configuration import load_settings
+from edge.contracts import InferenceSession
 from edge.frames import AUFrame, State
 from edge.manifest import Manifest
 from tests.benchmarks.networks import PaperNetworks
@@ -62,6 +63,7 @@ class Bench:
         self._sound = load_speech(RATE_HZ)
         self._settings = load_settings(protocol_options(), None, [])
         self._lanes: list[Lane] = []
+        self._sessions: list[InferenceSession] = []
         shipped = find_manifest(self._settings.model.path)
         port = self._sink.getsockname()[1]
         self._peer = Straightforward(networks.module, networks.float32.channels, port)
@@ -89,6 +91,8 @@ class Bench:
         for lane in self._lanes:
             lane.transport.close()
             lane.session.close()
+        for session in self._sessions:
+            session.close()
         self._peer.close()
         self._sink.close()
 
@@ -132,21 +136,25 @@ class Bench:
                     networks.module(tensor, state)
 
         def session(lane: Lane) -> Callable[[], None]:
-            def run() -> None:
-                for _ in range(N_PATH_FRAMES):
-                    lane.session.step()
-
-            return run
+            return lambda: _steps(lane.session)
 
         float32, int8, shipped = self._lanes
         for lane in (float32, int8):
             lane.session.features[...] = frame
-        return [
+        found = [
             Contender("PyTorch eager, paper's network", eager, N_PATH_FRAMES),
             Contender("ONNX Runtime, paper's network, float32", session(float32), N_PATH_FRAMES),
             Contender("ONNX Runtime, paper's network, int8", session(int8), N_PATH_FRAMES),
             Contender("ONNX Runtime, shipped network", session(shipped), N_PATH_FRAMES),
         ]
+        second = make_backend("openvino", self._settings)
+        if second.probe(networks.int8) is None:
+            opened = second.open(networks.int8)
+            opened.features[...] = frame
+            self._sessions.append(opened)
+            steps = Contender("OpenVINO, paper's network, int8", lambda: _steps(opened), N_PATH_FRAMES)
+            found.append(steps)
+        return found
 
     def _outputs(self, n: int, manifest: Manifest, port: int, protocol: str = "osc") -> Contender:
         from edge.app.receivers import make_output
@@ -170,6 +178,11 @@ class Bench:
                     output.send(frame)
 
         return Contender(protocol if n == 1 else f"{n} x {protocol}", run, 100)
+
+
+def _steps(session: InferenceSession) -> None:
+    for _ in range(N_PATH_FRAMES):
+        session.step()
 
 
 def versions() -> dict[str, str]:

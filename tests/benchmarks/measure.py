@@ -19,7 +19,7 @@ from edge.bench.machine import machine_facts
 from edge.bench.measured_process import ProgramWish
 from edge.configuration import load_settings
 from tests.benchmarks.clips import Clip, make_clips
-from tests.benchmarks.contenders import Bench, Contender, versions
+from tests.benchmarks.contenders import BACKEND, Bench, Contender, versions
 from tests.benchmarks.lip_timing import lip_timing
 from tests.benchmarks.networks import make_paper_networks
 from tests.benchmarks.peers import HeadAudio, PeerRun, install_headaudio, run_rhubarb
@@ -199,8 +199,8 @@ def _live(folder: Path, live_s: float, n_chirps: int) -> dict[str, Any]:
     arguments = tuple(word for option in options for word in ("-o", option))
     air.play((load_speech(MICROPHONE_RATE_HZ) * (2**31 - 1)).astype(np.int32)[:, None])
     print(f"live for {live_s:g} s", file=sys.stderr)
-    live = summarise([run_block(ProgramWish(arguments, warm_up_s=3.0), live_s)])
+    live = summarise([run_block(ProgramWish(arguments, BACKEND, warm_up_s=3.0), live_s)])
     live["device_period_ms"] = round(1000 * MICROPHONE_PERIOD_SAMPLES / MICROPHONE_RATE_HZ, 3)
     open_dbfs = load_settings(protocol_options(), None, []).silence.open_dbfs
-    loopback = run_loopback(ProgramWish(arguments), AirPlayer(air), open_dbfs, n_chirps)
+    loopback = run_loopback(ProgramWish(arguments, BACKEND), AirPlayer(air), open_dbfs, n_chirps)
     return {"live": live, "loopback": loopback}

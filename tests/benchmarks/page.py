@@ -9,8 +9,8 @@ from edge.bench.machine import describe_machine
 
 _HEAD = """# Performance
 
-Written by `python -m tests.benchmarks page`; do not edit. Measure your own machine with `au-edge bench`, and repeat this
-page with
+Written by `python -m tests.benchmarks page`; do not edit. Measure your own machine with `au-edge bench`, and repeat
+this page with
 
 ```sh
 python -m tests.benchmarks measure --out result.json
@@ -38,7 +38,7 @@ def render_page(result: Mapping[str, Any]) -> str:
                "(a frame has 33.3).", result["paths"], 1.0, "ms"),
         _table("Features", "One frame's input from samples.", result["features"], 1000.0, "us"),
         _inference(result),
-        _table("Receivers", "Encoding and sending one frame to several OSC receivers.", result["outputs"], 1000.0, "us"),
+        _table("Receivers", "Encoding and sending a frame to several OSC receivers.", result["outputs"], 1000.0, "us"),
         _table("Formats", "Encoding and sending one frame.", result["codecs"], 1000.0, "us"),
         _live(result),
         _loopback(result),
@@ -65,7 +65,8 @@ def _ratios(result: Mapping[str, Any]) -> str:
          f"{paths[2]['times_less_than_first']:.2f} times less (worst round {paths[2]['lowest_ratio']:.2f})"),
         ("whole path, shipped network, against librosa + PyTorch eager", "",
          f"{paths[3]['times_less_than_first']:.1f} times less"),
-        ("paper's network, int8 against float32 on ONNX Runtime", "at least 2.5 times less", f"{over_float:.2f} times less"),
+        ("paper's network, int8 against float32 on ONNX Runtime", "at least 2.5 times less",
+         f"{over_float:.2f} times less"),
         ("paper's spectrogram against librosa", "at least 4 times less",
          f"{features[1]['times_less_than_first']:.2f} times less (worst round {features[1]['lowest_ratio']:.2f})"),
         ("encode and send OSC", "under 60 us", f"{codec:.1f} us"),
@@ -137,7 +138,9 @@ def _live(result: Mapping[str, Any]) -> str:
             "",
             f"The real program ({live['network']}) at a virtual microphone of 44.1 kHz with periods of "
             f"{live['device_period_ms']} ms, OSC to a receiver on the same machine, whose cores were busy {busy} "
-            "during the run. Milliseconds of elapsed time.",
+            "during the run. Milliseconds of elapsed time; capture_wait, arrival (sound at the microphone until the "
+            "loop has it), ring (the part of it after the driver's callback) and resample are per chunk, the others "
+            "per frame; outputs holds encode and send.",
             "",
             "| | n | p50 | p90 | p99 | p99.9 | max |",
             "|---|---|---|---|---|---|---|",
@@ -156,8 +159,8 @@ def _loopback(result: Mapping[str, Any]) -> str:
     onset, sound = found["onset_to_datagram"], found["sound_to_datagram"]
     return (
         "## Loopback\n\n"
-        f"{found['n_found']} of {found['n_chirps']} chirps found. First sample of a chirp to the datagram that shows it "
-        f"(with the wait for the end of its frame): p50 {onset['p50_ms']:.1f} ms, max {onset['max_ms']:.1f} ms. Last "
+        f"{found['n_found']} of {found['n_chirps']} chirps found. First sample of a chirp to the datagram that shows "
+        f"it (with the wait for the end of its frame): p50 {onset['p50_ms']:.1f} ms, max {onset['max_ms']:.1f} ms. Last "
         f"sample of a frame to its datagram: p50 {sound['p50_ms']:.1f} ms, p99 {sound['p99_ms']:.1f} ms. The frames' "
         f"time stamps are {found['stamp_error_ms']:+.2f} ms off, uncertain by {found['stamp_uncertainty_ms']:.2f} ms.\n"
     )
@@ -183,12 +186,12 @@ def _peers(result: Mapping[str, Any]) -> str:
             "## Peers",
             "",
             "The same sentences of flite, whose phones are known. Lips: the lag at which a program's mouth opening "
-            "agrees best with the opening that the phones ask for (positive is late) and the correlation there, once by "
-            "when a live head can show it (when the program had heard enough), once by the times that the program "
+            "agrees best with the opening that the phones ask for (positive is late) and the correlation there, once "
+            "by when a live head can show it (when the program had heard enough), once by the times that the program "
             "itself gives. The opening is jawOpen here and a table of visemes there: lags compare, correlations only "
             "roughly. Speech of one synthetic voice: this is timing, no judgement of quality.",
             "",
-            "| program | ms of processor a second of sound | values a second | sound heard before the first value, ms | "
+            "| program | ms of processor a second of sound | values a second | sound before the first value, ms | "
             "known after, ms | lips, live: lag, ms | correlation | lips, own times: lag, ms |",
             "|---|---|---|---|---|---|---|---|",
             *lines,
