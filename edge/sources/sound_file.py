@@ -23,6 +23,7 @@ from edge.sources.wav_header import missing_wav_bytes
 
 MIN_RATE_HZ = 1_000
 MAX_RATE_HZ = 768_000
+UNKNOWN_FRAMES = 1 << 62  # libsndfile's way to say that it does not know
 _FULL_SCALE = {"PCM_U8": 1.0 - 2.0**-7, "PCM_S8": 1.0 - 2.0**-7, "FLOAT": 1.0, "DOUBLE": 1.0}
 _REMEDY = "Give a WAV or FLAC file"
 
@@ -162,6 +163,12 @@ class SoundFileSource:
             raise _truncated(name, f"{n_missing} of the bytes that its header announces are missing")
         if self._file.frames <= 0:
             raise InputError(f"sound from {name}", "the file has no samples", _REMEDY)
+        if self._file.frames >= UNKNOWN_FRAMES:
+            raise InputError(
+                f"sound from {name}",
+                "its header does not tell its length, as when an encoder wrote to a pipe",
+                f"Encode it into a file: `ffmpeg -i {self._path.name} whole.flac`",
+            )
         if not MIN_RATE_HZ <= self._file.samplerate <= MAX_RATE_HZ:
             raise InputError(
                 f"sound from {name}",

@@ -163,7 +163,8 @@ def test_sound_written_at_once_is_heard_at_the_speed_of_speech_and_the_writer_wa
     heard, chunks = collect(source, RATE_HZ)
     elapsed_s = chunks[-1].end_time_s - chunks[0].end_time_s
     n_between = chunks[-1].end_index - chunks[0].end_index
-    assert elapsed_s == pytest.approx(n_between / RATE_HZ, abs=0.005)
+    assert elapsed_s > n_between / RATE_HZ - 0.005
+    assert elapsed_s < n_between / RATE_HZ + 0.5  # a busy machine comes late, and then starts a new count of time
     assert abs(time.monotonic() - chunks[-1].end_time_s) < 0.1
     assert not written_s
     source.close()
