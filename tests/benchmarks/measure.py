@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -123,8 +124,6 @@ def _peers(clips: Sequence[Clip], speech: Path, n_rounds: int, npm_folder: Path)
         found["HeadAudio"] = {**_peer_summary(clips, rounds), **peer.versions}
     else:
         found["HeadAudio"] = {"not_run": why_not}
-    import shutil
-
     if shutil.which("rhubarb"):
         rounds = [
             [run_rhubarb(speech / f"{i}.wav", clip.duration_s) for i, clip in enumerate(clips)] for _ in range(n_rounds)

@@ -160,9 +160,9 @@ def _loopback(result: Mapping[str, Any]) -> str:
     return (
         "## Loopback\n\n"
         f"{found['n_found']} of {found['n_chirps']} chirps found. First sample of a chirp to the datagram that shows "
-        f"it (with the wait for the end of its frame): p50 {onset['p50_ms']:.1f} ms, max {onset['max_ms']:.1f} ms. Last "
-        f"sample of a frame to its datagram: p50 {sound['p50_ms']:.1f} ms, p99 {sound['p99_ms']:.1f} ms. The frames' "
-        f"time stamps are {found['stamp_error_ms']:+.2f} ms off, uncertain by {found['stamp_uncertainty_ms']:.2f} ms.\n"
+        f"it (with the wait for the end of its frame): p50 {onset['p50_ms']:.1f} ms, max {onset['max_ms']:.1f} ms. "
+        f"Last sample of a frame to its datagram: p50 {sound['p50_ms']:.1f} ms, p99 {sound['p99_ms']:.1f} ms. "
+        f"The frames' time stamps are {found['stamp_error_ms']:+.2f} ms off, uncertain by {found['stamp_uncertainty_ms']:.2f} ms.\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.bench.measured_process import MeasuredProcess, ProgramWish
 from edge.bench.process_usage import memory_mib, sample_usage, usage_between
 from edge.cli import main
+from edge.errors import DeviceError
+from tests.requirements import need
 
 SPEECH = Path("edge/demo/speech.flac").resolve()
 
@@ -23,7 +27,8 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object],
     folder = tmp_path_factory.mktemp("bench")
     command = [
         sys.executable, "-m", "edge", "bench", "--input", str(SPEECH), "--duration", "3", "--warm-up", "0.5",
-        "--rounds", "2", "--frames", "30", "--json", str(folder / "a.json"), "--html", str(folder / "a.html"),
+        "--rounds", "2", "--frames", "30", "--backend", "onnxruntime",
+        "--json", str(folder / "a.json"), "--html", str(folder / "a.html"),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -112,3 +117,33 @@ def test_usage_of_a_process_is_what_it_used() -> None:
     oracle = (time.process_time() - began_cpu_s) / (time.monotonic() - began_s)
     assert used.core_share == pytest.approx(oracle, rel=0.15)
     assert memory_mib(os.getpid())["peak"] >= memory_mib(os.getpid())["private"] > 5
+
+
+def test_two_backends_take_turns_in_one_run(tmp_path: Path) -> None:
+    need("openvino", importlib.util.find_spec("openvino") is not None, "a second CPU backend: pip install openvino")
+    path = tmp_path / "two.json"
+    command = [
+        sys.executable, "-m", "edge", "bench", "stages", "--rounds", "3", "--frames", "20", "--json", str(path),
+        "--backend", "onnxruntime", "--backend", "openvino",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lanes = json.loads(path.read_text())["back_to_back"]["lanes"]
+    assert [lane["label"].rpartition(" ")[2] for lane in lanes] == ["onnxruntime", "openvino"]
+    assert all(len(lane["cpu_ms_per_frame"]) == 3 for lane in lanes)
+
+
+def test_a_backend_that_is_not_there_is_named_and_the_others_are_measured(tmp_path: Path) -> None:
+    need("no-tensorrt", importlib.util.find_spec("pycuda") is None, "this machine can run TensorRT")
+    command = [sys.executable, "-m", "edge", "bench", "stages", "--rounds", "1", "--frames", "5"]
+    command += ["--backend", "tensorrt", "--backend", "onnxruntime"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "not run: stream on tensorrt" in done.stdout
+    assert "stream on onnxruntime" in done.stdout
+
+
+def test_a_program_that_does_not_start_is_an_error_that_says_what_it_said() -> None:
+    wish = ProgramWish(("-o", "audio.source=file", "-o", "audio.file=/no/such/file.wav"))
+    with pytest.raises(DeviceError, match="no such file"), MeasuredProcess(wish) as process:
+        process.wait_first()
