@@ -162,7 +162,8 @@ def _loopback(result: Mapping[str, Any]) -> str:
         f"{found['n_found']} of {found['n_chirps']} chirps found. First sample of a chirp to the datagram that shows "
         f"it (with the wait for the end of its frame): p50 {onset['p50_ms']:.1f} ms, max {onset['max_ms']:.1f} ms. "
         f"Last sample of a frame to its datagram: p50 {sound['p50_ms']:.1f} ms, p99 {sound['p99_ms']:.1f} ms. "
-        f"The frames' time stamps are {found['stamp_error_ms']:+.2f} ms off, uncertain by {found['stamp_uncertainty_ms']:.2f} ms.\n"
+        f"The frames' time stamps are {found['stamp_error_ms']:+.2f} ms off, uncertain by "
+        f"{found['stamp_uncertainty_ms']:.2f} ms.\n"
     )
 
 
@@ -189,7 +190,8 @@ def _peers(result: Mapping[str, Any]) -> str:
             "agrees best with the opening that the phones ask for (positive is late) and the correlation there, once "
             "by when a live head can show it (when the program had heard enough), once by the times that the program "
             "itself gives. The opening is jawOpen here and a table of visemes there: lags compare, correlations only "
-            "roughly. Speech of one synthetic voice: this is timing, no judgement of quality.",
+            "roughly, and where the correlation is low the lag says little. The sentences begin with 0.2 s of silence, for "
+            "which some programs give no value. One synthetic voice: this is timing, no judgement of quality.",
             "",
             "| program | ms of processor a second of sound | values a second | sound before the first value, ms | "
             "known after, ms | lips, live: lag, ms | correlation | lips, own times: lag, ms |",
