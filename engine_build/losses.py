@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+LIPS_PASS = 0.1  # slope of the gap below 0: lips that would pass through each other are shown as met
 CLOSED_AT_MOST = 6.0  # labels with a gap up to this many times `met` are closures, seen at too few frames a second
 
 
@@ -38,7 +39,7 @@ class LossWeights:
     sparse: float = 0.1
     velocity: float = 4.0
     lips: float = 0.3
-    closures: float = 0.3
+    closures: float = 0.05
     geometry: float = 0.3
     head: float = 0.05
     phones: float = 0.1
@@ -55,7 +56,7 @@ class LabelScale:
         geometry_std: [3].
         head_std_deg: [3].
         face: [n_channels, 3] change of geometry per activation; 0 for channels that the real labels do not inform.
-        rest: [3] geometry of the face at rest, so that the mean face has the mean geometry.
+        rest: [3] geometry of the face at rest: the gap that of the face, width and chin those of the speakers.
         met: Gap under which the lips have met, in the unit of the geometry.
         closing: Class numbers of /p b m/.
     """
@@ -129,11 +130,12 @@ def face_loss(
     terms["velocity"] = (steps.square() * by_channel[:, 1:]).sum() / confidence[:, 1:].sum().clamp(min=1e-6)
     known = ~torch.isnan(target.geometry) * trust
     wanted = torch.nan_to_num((target.geometry - scale.geometry_mean) / scale.geometry_std)
-    lips = (activations @ scale.face + scale.rest - scale.geometry_mean) / scale.geometry_std
+    lips = activations @ scale.face + scale.rest
+    apart = functional.leaky_relu(lips[..., :1], LIPS_PASS)
+    lips = (torch.cat([apart, lips[..., 1:]], dim=-1) - scale.geometry_mean) / scale.geometry_std
     terms["lips"] = weighted_mean((lips - wanted).square(), known)
-    gap = (activations @ scale.face)[..., 0]  # of the face itself, which is closed at rest; it may pass below 0
     closing = torch.isin(target.phones, scale.closing) & (target.geometry[..., 0] < CLOSED_AT_MOST * scale.met)
-    terms["closures"] = weighted_mean(torch.relu(gap - scale.met) / scale.geometry_std[0], closing.float())
+    terms["closures"] = weighted_mean(torch.relu(apart[..., 0] - scale.met) / scale.geometry_std[0], closing.float())
     if geometry is not None:
         terms["geometry"] = weighted_mean((geometry - wanted).square(), known)
     turned = ((head_deg - target.head_deg) / scale.head_std_deg).square()

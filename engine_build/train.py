@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,10 @@ class Trainer:
         """Measure, keep the best, save everything."""
         import torch
 
-        scores = {corpus.spec.name: corpus_scores(self.average, corpus, self.config) for corpus in self.validation}
+        scores = {
+            corpus.spec.name: corpus_scores(self.average, corpus, self.config, self.masked)
+            for corpus in self.validation
+        }
         means = [values["score"] for values in scores.values() if np.isfinite(values["score"])]
         score = float(np.mean(means)) if means else -recent["total"]
         self.history.append({"step": self.step, "train": dict(recent), "validation": scores, "score": score})
@@ -261,7 +265,8 @@ def label_scale(corpora: list[Corpus], config: TrainConfig) -> Any:
     """Return the statistics of the real labels (of all where none is real)."""
     import torch
 
-    from engine_build.labels.geometry import eye_distance_mm
+    from engine_build.labels.channels import CHANNELS
+    from engine_build.labels.geometry import eye_distance_mm, face_geometry
     from engine_build.losses import LabelScale
     from engine_build.voices.phone_shape import PHONES
 
@@ -276,6 +281,7 @@ def label_scale(corpora: list[Corpus], config: TrainConfig) -> Any:
     confidence = np.concatenate([c.confidence for c in real]).mean(axis=0)
     slopes = face_slopes(config, activations) * (confidence > MIN_CONFIDENCE)[:, None]
     rest = geometry_mean - np.nan_to_num(_nan_mean(activations)) @ slopes
+    rest[0] = face_geometry(np.zeros((1, len(CHANNELS))))[0, 0]
     return LabelScale(
         torch.tensor(np.maximum(channel_std, 0.02), dtype=torch.float32),
         torch.tensor(geometry_mean, dtype=torch.float32),
@@ -320,15 +326,23 @@ def _nan_std(values: Any) -> Any:
     return np.sqrt((centred**2).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
-def corpus_scores(network: Any, corpus: Corpus, config: TrainConfig) -> dict[str, float]:
-    """Return correlations of a validation corpus and their mean, `score`."""
+def corpus_scores(network: Any, corpus: Corpus, config: TrainConfig, masked: Sequence[str] = ()) -> dict[str, float]:
+    """Return correlations of a validation corpus, lips being those of the predicted face, and their mean, `score`."""
+    from engine_build.labels.channels import CHANNELS
+    from engine_build.labels.geometry import face_geometry
+
     prediction = predict_corpus(network, corpus)
     scores: dict[str, float] = {}
     if corpus.spec.is_rest:
         mouth = [i for i, name in enumerate(config.channels) if name.startswith(("mouth", "jaw"))]
         return {"activity": float(prediction.activations[:, mouth].mean()), "score": float("nan")}
+    face = np.zeros((len(prediction.activations), len(CHANNELS)))
+    for i, name in enumerate(config.channels):
+        if name in CHANNELS and name not in masked:
+            face[:, CHANNELS.index(name)] = prediction.activations[:, i]
+    lips = face_geometry(face)
     for i, name in enumerate(GEOMETRY_NAMES):
-        value = correlation(prediction.geometry[:, i], corpus.geometry[:, i])
+        value = correlation(lips[:, i], corpus.geometry[:, i])
         if np.isfinite(value):
             scores[name] = value
     by_channel = channel_correlations(prediction, corpus, config.channels)
