@@ -159,7 +159,7 @@ class Page:
         sock = socket.create_connection((address.hostname, address.port or 80), START_TIMEOUT_S)
         self._link = contextlib.ExitStack()
         self._socket = self._link.enter_context(
-            connect(endpoint, sock=sock, max_size=LARGEST_REPLY_BYTES, compression=None)
+            connect(endpoint, sock=sock, max_size=LARGEST_REPLY_BYTES, compression=None, ping_interval=None)
         )
         self._number = 0
         self._session = ""
