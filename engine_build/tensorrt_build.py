@@ -1,7 +1,8 @@
 """From an ONNX model to an engine, by TensorRT 8.6 to 11 or TensorRT-RTX: what a version can do is asked of it.
 
-A library that has the INT8 flag chooses precisions itself within what the flags allow (weakly typed); one that has not
-takes them from the graph (strongly typed), so that half precision has to be written into the graph.
+A library that knows strong typing (10 and later, RTX) takes the precisions from the graph, so that half precision has
+to be written into it. One that does not (8.6) chooses itself within what flags allow; there the layers that sum over
+time are asked to stay in float32, since the network's running means forget slowly and half precision would bend them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from edge.backends.tensorrt_library import Messages, load_library, make_logger
 from edge.errors import BackendError, ModelError
+from engine_build.half_precision import to_half_precision
 
 if TYPE_CHECKING:
     import tensorrt as trt
 
 PRECISIONS = ("int8", "fp16", "fp32")
-_HALF_OPERATORS = ("Conv", "Gemm", "MatMul", "LeakyRelu")  # what takes the time and forgets nothing
+_WEAK_FLAGS = {"int8": ("INT8",), "fp16": ("FP16", "PREFER_PRECISION_CONSTRAINTS"), "fp32": ()}
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class BuiltEngine:
 
 
 def is_weakly_typed(library: Any) -> bool:
-    """Return whether a library chooses precisions by flags (8.6 to 10) and not by the graph alone (11, RTX)."""
-    return hasattr(library.BuilderFlag, "INT8") and hasattr(library.BuilderFlag, "FP16")
+    """Return whether a library knows only flags for precisions (8.6), and not the graph's own types."""
+    return not hasattr(library.NetworkDefinitionCreationFlag, "STRONGLY_TYPED")
 
 
 def build_engine(library_name: str, model: Any, options: BuildOptions, asked: str) -> BuiltEngine:
@@ -97,8 +99,10 @@ def build_engine(library_name: str, model: Any, options: BuildOptions, asked: st
         config.builder_optimization_level = options.optimization_level
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if weak:
-        for flag in _precision_flags(options.precision):
+        for flag in _WEAK_FLAGS[options.precision]:
             config.set_flag(getattr(trt.BuilderFlag, flag))
+        if options.precision == "fp16":
+            _keep_sums_in_float(trt, network)
     if hasattr(trt, "IProgressMonitor") and sys.stderr.isatty():
         config.progress_monitor = _make_monitor(trt)
     layers = [_describe(network.get_layer(i)) for i in range(network.num_layers)]
@@ -112,14 +116,6 @@ def build_engine(library_name: str, model: Any, options: BuildOptions, asked: st
     return BuiltEngine(bytes(built), layers, "weak" if weak else "strong", time.monotonic() - begin)
 
 
-def to_half_precision(model: Any) -> Any:
-    """Return the model with its products in half precision; inputs, outputs, state and sums over time stay float32."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    kept = sorted({node.op_type for node in model.graph.node} - set(_HALF_OPERATORS))
-    return convert_float_to_float16(model, keep_io_types=True, op_block_list=kept)
-
-
 def _network_flags(library: Any, weak: bool) -> int:
     """Return the creation flags that a version needs."""
     flags, kinds = 0, library.NetworkDefinitionCreationFlag
@@ -130,9 +126,15 @@ def _network_flags(library: Any, weak: bool) -> int:
     return flags
 
 
-def _precision_flags(precision: str) -> tuple[str, ...]:
-    """Return the flags that allow a precision; the rest of an int8 network may run in half precision."""
-    return {"int8": ("INT8", "FP16"), "fp16": ("FP16",), "fp32": ()}[precision]
+def _keep_sums_in_float(library: Any, network: trt.INetworkDefinition) -> None:
+    """Ask every layer that is no product to stay in float32."""
+    kinds = library.LayerType
+    free = {kinds.CONVOLUTION, kinds.MATRIX_MULTIPLY, kinds.CONSTANT, getattr(kinds, "FULLY_CONNECTED", None)}
+    for i in range(network.num_layers):
+        layer = network.get_layer(i)
+        is_float = all(layer.get_output(k).dtype == library.DataType.FLOAT for k in range(layer.num_outputs))
+        if layer.type not in free and is_float:
+            layer.precision = library.DataType.FLOAT
 
 
 def _parser_error(error: Any) -> str:

@@ -1,6 +1,6 @@
 """The network on the CPU by OpenVINO: an alternative where the network is large.
 
-Measured against ONNX Runtime with int8 networks, one thread: 1.15 times as fast on the paper's, 1.07 on the small one,
+Measured against ONNX Runtime with int8 networks, one thread: 1.14 times as fast on the paper's, 1.05 on the small one,
 for 45 MB more of memory; hence an option that `auto` does not take.
 """
 
