@@ -21,6 +21,7 @@ export class Playout {
   /** How much later than its arrival a frame is shown, seconds. */
   delayS = 0.04;
   lastArrivalS = -Infinity;
+  private newestShownS = -Infinity;
   private readonly frames: { timeS: number; frame: Frame }[] = [];
   private readonly transits: number[] = []; // arrival on our clock less capture on the sender's
   private readonly serverTransits: number[] = []; // arrival at the server less capture
@@ -55,6 +56,7 @@ export class Playout {
     this.transits.length = 0;
     this.serverTransits.length = 0;
     this.intervals.length = 0;
+    this.newestShownS = -Infinity;
   }
 
   private adaptDelay(): void {
@@ -69,7 +71,9 @@ export class Playout {
   pose(nowS: number): Pose | undefined {
     if (this.frames.length === 0) return undefined;
     const least = Math.min(...this.transits);
-    const shownS = nowS - least - this.delayS;
+    // A delay that grows must not turn time back.
+    const shownS = Math.max(this.newestShownS, nowS - least - this.delayS);
+    this.newestShownS = Math.min(shownS, this.frames[this.frames.length - 1]!.timeS);
     let after = this.frames.length - 1;
     while (after > 0 && this.frames[after - 1]!.timeS >= shownS) after--;
     const b = this.frames[after]!;
