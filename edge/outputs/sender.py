@@ -186,8 +186,8 @@ class Output:
             self._was_open = True
             return
         self._is_dead = isinstance(opener.failure, ConfigurationError)
-        remedy = "it stays off until the configuration changes" if self._is_dead else "trying again"
-        self._fail(f"{opener.failure} ({remedy})", now_s)
+        outlook = "it stays off until the configuration changes" if self._is_dead else "trying again"
+        self._fail(f"{_reason(opener.failure)} ({outlook})", now_s)
         self._retry_later(now_s)
 
     def _transmit_frame(self, datagrams: Sequence[Datagram], now_s: float) -> None:
@@ -226,6 +226,11 @@ class Output:
     def _retry_later(self, now_s: float) -> None:
         self._retry_at_s = now_s + self._retry_s
         self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+
+
+def _reason(failure: AuEdgeError | OSError) -> str:
+    """Return what was found and what to do, without the address that the message begins with anyway."""
+    return f"{failure.found}. {failure.remedy}" if isinstance(failure, AuEdgeError) else str(failure)
 
 
 class _Opener:

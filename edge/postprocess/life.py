@@ -148,30 +148,6 @@ class Life:
         return min(max(interval_s, min(SHORTEST_INTERVAL_S, median_s / 2)), LONGEST_INTERVAL_S)
 
 
-class LifeStage:
-    """Life as a stage of post-processing: its time is the number of frames, live or rendered.
-
-    Args:
-        life: The movements.
-        frame_period_s: Time between two frames.
-    """
-
-    def __init__(self, life: Life, frame_period_s: float) -> None:
-        self._life = life
-        self._period_s = frame_period_s
-        self._n_frames = 0
-
-    def apply(self, frame: AUFrame, newest: Float32Array) -> None:
-        """Move a face, in place."""
-        self._life.apply(frame, self._n_frames * self._period_s)
-        self._n_frames += 1
-
-    def reset(self) -> None:
-        """Begin anew."""
-        self._n_frames = 0
-        self._life.reset()
-
-
 def lid(time_s: float, duration_s: float) -> float:
     """Return how far a lid is shut, 0 to 1.
 

@@ -145,7 +145,8 @@ class RobotOutput:
             positions = self._driver.read_positions()
         except (AuEdgeError, OSError) as err:
             self._is_dead = isinstance(err, ConfigurationError)
-            self._fail(f"{err}" + (" (it stays off until the configuration changes)" if self._is_dead else ""))
+            reason = f"{err.found}. {err.remedy}" if isinstance(err, AuEdgeError) else str(err)
+            self._fail(reason + (" (it stays off until the configuration changes)" if self._is_dead else ""))
             self._driver.close()
             self._retry_later(now_s)
             return False

@@ -12,7 +12,7 @@ import pytest
 
 from edge.contracts import FrameStage
 from edge.frames import AUFrame, State
-from edge.postprocess.life import FULL_LOOK_DEG, Life, LifeStage, lid
+from edge.postprocess.life import FULL_LOOK_DEG, Life, Living, lid
 from edge.settings import LifeSettings
 from edge.vocabulary import ARKIT_APPLE
 
@@ -45,7 +45,7 @@ def blinks(frames: list[AUFrame]) -> list[tuple[int, int]]:
 
 
 def test_it_is_a_stage() -> None:
-    assert isinstance(LifeStage(Life(ON, ARKIT_APPLE, 1), 1 / 30), FrameStage)
+    assert isinstance(Living(Life(ON, ARKIT_APPLE, 1)), FrameStage)
 
 
 def test_the_same_seed_gives_the_same_face_and_another_another() -> None:
@@ -56,11 +56,12 @@ def test_the_same_seed_gives_the_same_face_and_another_another() -> None:
 
 
 def test_a_reset_begins_the_same_again() -> None:
-    stage = LifeStage(Life(ON, ARKIT_APPLE, 3), 1 / RATE_HZ)
+    stage = Living(Life(ON, ARKIT_APPLE, 3))
     runs = []
     for _ in range(2):
         frames = [AUFrame.neutral(52) for _ in range(300)]
-        for frame in frames:
+        for index, frame in enumerate(frames):
+            frame.capture_time_s = index / RATE_HZ
             stage.apply(frame, np.zeros(0, np.float32))
         runs.append(np.stack([frame.activations for frame in frames]))
         stage.reset()
