@@ -15,6 +15,7 @@ import numpy as np
 
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import Float32Array
+from edge.sources.alsa_quiet import silence_alsa_and_jack
 
 RATE_HZ = 48_000
 PERIOD_SAMPLES = 256
@@ -40,9 +41,11 @@ class Loudspeaker:
         self._begin_s: float | None = None
         self._begun = threading.Event()
         self._portaudio: Any = None
+        self._index = 0
         self._stream: Any = None
 
     def __enter__(self) -> Loudspeaker:
+        silence_alsa_and_jack()
         try:
             import pyaudio
         except ImportError as err:
@@ -50,6 +53,7 @@ class Loudspeaker:
                 "a loudspeaker", f"PyAudio cannot be imported ({err})", "See the installation in README.md"
             ) from err
         self._portaudio = pyaudio.PyAudio()
+        self._index = self._find()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,20 +72,19 @@ class Loudspeaker:
             CLOCK_MONOTONIC time at which its first sample leaves the converter.
 
         Raises:
-            ConfigurationError: There is no such output.
             DeviceError: It does not start.
         """
         self._sound, self._position = sound, 0
-        index = self._find()
+        asked = f"loudspeaker {self._name or 'default'!r}"
         try:
             self._stream = self._portaudio.open(
-                format=_FLOAT32, channels=1, rate=RATE_HZ, output=True, output_device_index=index,
+                format=_FLOAT32, channels=1, rate=RATE_HZ, output=True, output_device_index=self._index,
                 frames_per_buffer=PERIOD_SAMPLES, stream_callback=self._fill,
             )  # fmt: skip
         except OSError as err:
-            raise DeviceError(f"loudspeaker {self._name or 'default'!r}", f"it cannot be opened ({err})", "") from err
+            raise DeviceError(asked, f"it cannot be opened ({err})", "Is another program using it?") from err
         if not self._begun.wait(START_LIMIT_S) or self._begin_s is None:
-            raise DeviceError(f"loudspeaker {self._name or 'default'!r}", "it does not start", "Is it busy?")
+            raise DeviceError(asked, "it does not start", "Plug it in again, or name another with --speaker")
         return self._begin_s
 
     def _fill(self, _: object, n: int, times: Mapping[str, float], status: int) -> tuple[bytes, int]:
@@ -99,15 +102,26 @@ class Loudspeaker:
         self._position += n
         return block.tobytes(), _CONTINUE
 
-    def _find(self) -> int | None:
-        """Return the device's index, or None for the default."""
-        if not self._name:
-            return None
-        names = []
+    def _find(self) -> int:
+        """Return the index of the first output with this name, or of the default.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        outputs: dict[str, int] = {}
         for index in range(self._portaudio.get_device_count()):
             info = self._portaudio.get_device_info_by_index(index)
             if info["maxOutputChannels"] > 0:
-                names.append(str(info["name"]))
-                if self._name.lower() in names[-1].lower():
-                    return index
-        raise ConfigurationError(f"loudspeaker {self._name!r}", f"there are {', '.join(names) or 'none'}", "Name one")
+                outputs.setdefault(str(info["name"]), index)
+        for name, index in outputs.items():
+            if self._name and self._name.lower() in name.lower():
+                return index
+        if not self._name and "default" in outputs:
+            return outputs["default"]
+        if not self._name and outputs:
+            return next(iter(outputs.values()))
+        raise ConfigurationError(
+            f"loudspeaker {self._name or 'default'!r}",
+            f"outputs are {', '.join(outputs)}" if outputs else "this machine has no sound output",
+            "Name one of them with --speaker" if outputs else "Plug one in; `aplay -l` shows what ALSA sees",
+        )

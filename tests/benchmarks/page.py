@@ -190,8 +190,8 @@ def _peers(result: Mapping[str, Any]) -> str:
             "agrees best with the opening that the phones ask for (positive is late) and the correlation there, once "
             "by when a live head can show it (when the program had heard enough), once by the times that the program "
             "itself gives. The opening is jawOpen here and a table of visemes there: lags compare, correlations only "
-            "roughly, and where the correlation is low the lag says little. The sentences begin with 0.2 s of silence, for "
-            "which some programs give no value. One synthetic voice: this is timing, no judgement of quality.",
+            "roughly, and where the correlation is low the lag says little. The sentences begin with 0.2 s of silence, "
+            "for which some programs give no value. One synthetic voice: this is timing, no judgement of quality.",
             "",
             "| program | ms of processor a second of sound | values a second | sound before the first value, ms | "
             "known after, ms | lips, live: lag, ms | correlation | lips, own times: lag, ms |",
