@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
 import os
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from edge import __version__
-from edge.errors import AuEdgeError
+from edge.errors import EXIT_INPUT, AuEdgeError, ConfigurationError
 
 COMMANDS = {
     "run": ("edge.commands.run", "listen and send frames until stopped"),
@@ -24,6 +25,7 @@ COMMANDS = {
     "servo": ("edge.commands.servo", "move one actuator by hand, to find its limits"),
     "protocols": ("edge.commands.protocols", "list the wire formats"),
 }
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -37,20 +39,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, or that of the error (65 input, 69 unavailable, 78 configuration or model).
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    logging.basicConfig(level=os.environ.get("AU_EDGE_LOG", "INFO").upper(), format="%(message)s", stream=sys.stderr)
     try:
+        logging.basicConfig(level=_log_level(), format="%(message)s", stream=sys.stderr)
         arguments = _parser(words).parse_args(words)
         module = importlib.import_module(COMMANDS[arguments.command][0])
-        return int(module.run(arguments))
+        status = int(module.run(arguments))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered
+        return status
     except AuEdgeError as err:
         print(f"au-edge: {err}", file=sys.stderr)
         return err.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): not an error of ours, and Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # its reader went away (`| head`): not an error of ours
         return 0
+    except OSError as err:
+        if err.errno != errno.ENOSPC:
+            raise
+        _discard_output()
+        print(f"au-edge: output: {err.strerror}. Free some space, or write elsewhere", file=sys.stderr)
+        return EXIT_INPUT
+
+
+def _log_level() -> str:
+    """Return the level of the log that AU_EDGE_LOG asks for."""
+    asked = os.environ.get("AU_EDGE_LOG", "INFO").strip().upper()
+    if asked not in LOG_LEVELS:
+        raise ConfigurationError(
+            f"AU_EDGE_LOG={asked}", "there is no such level", f"Set one of {', '.join(LOG_LEVELS)}"
+        )
+    return asked
+
+
+def _discard_output() -> None:
+    """Let what is still to be written vanish, or Python complains at exit."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

@@ -68,7 +68,7 @@ class _Reader:
                 content = file.read(MAX_FILE_BYTES + 1)
             if len(content) > MAX_FILE_BYTES:
                 raise ValueError(f"it is larger than {MAX_FILE_BYTES} bytes")
-            text = content.decode("utf-8")
+            text = content.decode("utf-8-sig")
         except OSError as err:
             self._note(f"configuration file {path}", f"cannot be read: {err.strerror}", "Correct the path")
         except ValueError as err:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 
 from edge.commands.arguments import add_configuration_arguments, settings_from
 from edge.configuration import default_text
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the configuration as INI, each value with its origin."""
+    """Print the configuration as INI, with the origin of what follows it."""
     if arguments.defaults:
         print(default_text(), end="")
         return 0
@@ -37,10 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_section(section: str, values: dict[str, object], origins: object) -> None:
+def _print_section(section: str, values: dict[str, object], origins: Mapping[str, str]) -> None:
+    """Print a section that can be read back: origins stand on lines of their own, since a value may contain #."""
     print(f"[{section}]")
+    said = ""
     for key, value in values.items():
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
-        origin = origins.get(f"{section}.{key}", "default") if isinstance(origins, dict) else "default"
-        print(f"{f'{key} = {text}'.rstrip():<48} # {origin}")
+        origin = origins.get(f"{section}.{key}", "default")
+        if origin != said:
+            print(f"# from {origin}" if origin != "default" else "# not set: the default")
+            said = origin
+        print(f"{key} = {text}".rstrip())
     print()

@@ -58,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 table = render_file(path, settings, manifest, session, is_raw=arguments.raw)
                 WRITERS[target.suffix[1:].lower()](target, table)
-            except (AuEdgeError, OSError) as err:
+            except (AuEdgeError, OSError) as error:
+                err = error if isinstance(error, AuEdgeError) else _unwritable(target, error)
                 failures.append(err)
                 print(f"au-edge: {err}", file=sys.stderr)
     finally:
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if len(targets) > 1:
         print(f"au-edge: {len(failures)} of {len(targets)} files failed; the others are written", file=sys.stderr)
-    return failures[0].exit_code if isinstance(failures[0], AuEdgeError) else 1
+    return failures[0].exit_code
 
 
 def output_paths(inputs: Sequence[Path], out: Path, kind: str | None) -> list[tuple[Path, Path]]:
@@ -88,17 +89,28 @@ def output_paths(inputs: Sequence[Path], out: Path, kind: str | None) -> list[tu
             raise InputError(
                 f"--out {out}", f"its suffix is none of {', '.join(WRITERS)}", "Name FILE.csv, or --format"
             )
-        out.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(out.parent)
         return [(inputs[0], out if out.suffix[1:].lower() == suffix else out.with_name(f"{out.name}.{suffix}"))]
     if out.suffix and not out.is_dir() and out.suffix[1:].lower() in WRITERS:
         raise InputError(f"--out {out}", f"{len(inputs)} inputs cannot go into one file", "Name a folder")
-    out.mkdir(parents=True, exist_ok=True)
+    _make_folder(out)
     pairs = [(path, out / f"{path.stem}.{kind or 'csv'}") for path in inputs]
     for target in {target for _, target in pairs}:
         same = [str(path) for path, other in pairs if other == target]
         if len(same) > 1:
             raise InputError(f"--out {out}", f"{', '.join(same)} would all become {target.name}", "Render them apart")
     return pairs
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise _unwritable(folder, err) from err
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"writing {path}", error.strerror or str(error), "Free the space, or give another --out")
 
 
 def render_file(

@@ -113,7 +113,7 @@ class SourceKeeper:
         try:
             self._source.close()
             self._source.open()
-        except (AuEdgeError, OSError) as err:
+        except Exception as err:  # whatever a sound library raises must not pass for an open source
             self._opener_error = err
         else:
             if self._is_closing:

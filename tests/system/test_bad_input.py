@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import soundfile
 
 from edge.app import shipped_models
-from tests.system.programs import SPEECH, au_edge
+from tests.system.programs import ROOT, SPEECH, au_edge, environment
 
 RATE_HZ = 44_100
 
@@ -172,3 +174,56 @@ def test_a_port_in_use_is_said_by_watch() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         _expect(au_edge("watch", "--port", str(taken.getsockname()[1]), "--duration", "1"), 69, "in use")
+
+
+@pytest.mark.parametrize("target", ["taken/frames.csv", "taken/", "none/frames.csv"])
+def test_a_place_that_cannot_be_written_is_named_with_a_remedy(tmp_path: Path, target: str) -> None:
+    (tmp_path / "taken").write_text("a file where a folder is wanted")
+    (tmp_path / "none").symlink_to("/proc/none")
+    second = _wav(tmp_path / "a.wav", np.zeros(4410, np.float32))
+    inputs = [str(SPEECH), str(second)] if target.endswith("/") else [str(second)]
+    _expect(au_edge("render", *inputs, "--out", str(tmp_path / target)), 65, target.split("/")[0], "--out")
+
+
+def _in_shell(before: str, *arguments: str, after: str = "") -> subprocess.CompletedProcess[str]:
+    command = f'{before} exec "$@" {after}'
+    words = ["sh", "-c", command, "sh", sys.executable, "-m", "edge", *arguments]
+    return subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "npz"])
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_half_of_a_new_one(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / f"frames.{kind}"
+    out.write_text("old")
+    done = _in_shell("ulimit -f 8;", "render", str(SPEECH), "--out", str(out), "--quiet")  # files of 4 KiB at most
+    _expect(done, 65, out.name, "--out")
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert out.read_text() == "old"
+
+
+@pytest.mark.parametrize("command", [("config",), ("run", "--input", str(SPEECH), "--duration", "0.3")])
+@pytest.mark.parametrize("how", [">&-", ">/dev/full"])
+def test_output_that_nobody_takes_is_no_traceback(command: tuple[str, ...], how: str) -> None:
+    done = _in_shell("", *command, after=how)
+    _expect(done, 65 if command == ("config",) and how == ">/dev/full" else 0)
+
+
+def test_an_unknown_log_level_is_refused() -> None:
+    _expect(au_edge("config", AU_EDGE_LOG="loud"), 78, "AU_EDGE_LOG", "WARNING")
+
+
+def test_a_microphone_and_a_file_at_once_are_refused() -> None:
+    _expect(au_edge("run", "--device", "USB", "--input", str(SPEECH)), 2, "not allowed")
+
+
+def test_what_config_prints_can_be_read_back(tmp_path: Path) -> None:
+    chosen = ("-o", "audio.device=USB # 2", "-o", "gain.jawOpen=1.5", "-o", "output.far.protocol=vmc")
+    first = au_edge("config", *chosen)
+    _expect(first, 0)
+    assert "# from -o gain.jawOpen\njawOpen = 1.5" in first.stdout
+    copy = tmp_path / "copy.conf"
+    copy.write_text("\ufeff" + first.stdout, encoding="utf-8")  # as an editor on Windows leaves it
+    second = au_edge("config", "--config", str(copy))
+    _expect(second, 0)
+    values = [[line for line in done.stdout.splitlines() if not line.startswith("#")] for done in (first, second)]
+    assert values[0] == values[1]

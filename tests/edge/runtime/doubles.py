@@ -43,6 +43,7 @@ class ScriptedSource:
     description = "script"
 
     def __init__(self, clock: ManualClock, script: list[tuple], open_failures: int = 0) -> None:
+        self.open_error: Exception = DeviceError("microphone", "away", "plug it in")
         self.clock = clock
         self.script = list(script)
         self.index = 0
@@ -55,7 +56,7 @@ class ScriptedSource:
         self.n_opened += 1
         if self.n_opened > 1 and self.open_failures > 0:
             self.open_failures -= 1
-            raise DeviceError("microphone", "away", "plug it in")
+            raise self.open_error
 
     def read(self, timeout_s: float) -> AudioChunk | None:
         kind, *rest = self.script.pop(0) if self.script else ("wait",)

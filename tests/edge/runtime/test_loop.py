@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -109,6 +110,23 @@ def test_a_lost_device_is_opened_again_while_frames_go_on() -> None:
     assert State.HELD in states
     # After the return, live again.
     assert [f.index for f in frames if f.state not in (State.HELD, State.STOPPING)][-1] == 12
+
+
+def test_whatever_a_failed_opening_raises_the_source_does_not_pass_for_open() -> None:
+    clock = ManualClock()
+    source = ScriptedSource(clock, [("lost",)], open_failures=2)
+    source.open_error = ValueError("a sound library's own")
+    keeper = SourceKeeper(source, clock)
+    keeper.open()
+    keeper.read(PERIOD_S)
+    while source.n_opened < 3:  # the first, and two that fail
+        assert keeper.read(PERIOD_S) is None
+        assert not keeper.is_open
+    ends_s = time.monotonic() + 5.0
+    while not keeper.is_open and time.monotonic() < ends_s:
+        keeper.read(PERIOD_S)
+    assert keeper.is_open
+    assert source.n_opened == 4
 
 
 def test_stopping_sends_neutral_frames_last() -> None:
