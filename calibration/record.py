@@ -43,12 +43,14 @@ def run(args: argparse.Namespace) -> int:
     source = make_source(replace(settings, audio=audio), find_manifest(settings.model.path), SystemClock())
     path = args.out / time.strftime("speech-%Y%m%d-%H%M%S.wav")
     print(f"recording {args.seconds:g} s; speak now", file=sys.stderr)
-    peak = record(source, args.seconds, path)
+    peak, n_lost = record(source, args.seconds, path)
     print(f"{path}: written, peak {20 * np.log10(max(peak, 1e-10)):.0f} dBFS", file=sys.stderr)
+    if n_lost:
+        print(f"{n_lost} samples were lost on the way (the machine was busy) and are silence in it", file=sys.stderr)
     return 0
 
 
-def record(source: AudioSource, seconds: float, path: Path) -> float:
+def record(source: AudioSource, seconds: float, path: Path) -> tuple[float, int]:
     """Write what a source hears.
 
     Args:
@@ -57,7 +59,7 @@ def record(source: AudioSource, seconds: float, path: Path) -> float:
         path: WAV file to write, 16 bits.
 
     Returns:
-        The largest magnitude.
+        The largest magnitude, and how many samples were lost: they are silence in the file.
 
     Raises:
         DeviceError: No sound comes.
@@ -69,14 +71,17 @@ def record(source: AudioSource, seconds: float, path: Path) -> float:
     source.open()
     try:
         rate_hz, n_missing, n_silent_reads = source.rate_hz, round(seconds * source.rate_hz), 0
+        end_index, n_lost = -1, 0
         while n_missing > 0:
             chunk = source.read(_READ_TIMEOUT_S)
             n_silent_reads = n_silent_reads + 1 if chunk is None else 0
             if n_silent_reads >= _MAX_SILENT_READS:
                 raise DeviceError(f"recording from {source.description}", "no sound comes", "`au-edge devices`")
             if chunk is not None:
-                parts.append(chunk.samples[:n_missing].copy())
-                n_missing -= len(chunk.samples)
+                n_gap = min(max(chunk.start_index - end_index, 0), n_missing) if end_index >= 0 else 0
+                parts += [np.zeros(n_gap, np.float32), chunk.samples[: n_missing - n_gap].copy()]
+                n_missing -= n_gap + len(chunk.samples)
+                n_lost, end_index = n_lost + n_gap, chunk.end_index
                 n_missing = 0 if chunk.is_last else n_missing
         description = source.description
     finally:
@@ -90,4 +95,4 @@ def record(source: AudioSource, seconds: float, path: Path) -> float:
         soundfile.write(str(path), samples, rate_hz, subtype="PCM_16")
     except (OSError, soundfile.SoundFileError) as err:
         raise InputError(f"writing {path}", str(err), "Choose a folder that can be written to") from err
-    return peak
+    return peak, n_lost

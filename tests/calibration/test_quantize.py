@@ -221,7 +221,8 @@ def test_recording_writes_what_was_heard_and_refuses_silence(tmp_path: Path) -> 
     speech = np.random.default_rng(0).standard_normal(16000) * 0.1
     write_sound(tmp_path / "heard.wav", speech)
     source = SoundFileSource(tmp_path / "heard.wav", clock=SystemClock())
-    peak = record(source, 0.5, tmp_path / "new" / "written.wav")
+    peak, n_lost = record(source, 0.5, tmp_path / "new" / "written.wav")
+    assert n_lost == 0
     written, rate_hz = soundfile.read(str(tmp_path / "new" / "written.wav"))
     assert (rate_hz, len(written)) == (16000, 8000)
     np.testing.assert_allclose(written, speech[:8000], atol=1e-4)
@@ -230,3 +231,28 @@ def test_recording_writes_what_was_heard_and_refuses_silence(tmp_path: Path) -> 
     with pytest.raises(InputError, match="silent"):
         record(SoundFileSource(tmp_path / "heard.wav", clock=SystemClock()), 0.5, tmp_path / "no.wav")
     assert not (tmp_path / "no.wav").exists()
+
+
+def test_what_was_lost_while_recording_is_counted_and_keeps_its_place(tmp_path: Path) -> None:
+    import soundfile
+
+    from calibration.record import record
+    from edge.frames import AudioChunk
+
+    class Lossy:
+        rate_hz, description = 1000, "lossy"
+
+        def open(self) -> None:
+            self.chunks = [AudioChunk(np.full(100, 0.5, np.float32), start, 0.0) for start in (7, 107, 257, 357)]
+
+        def read(self, timeout_s: float) -> AudioChunk:
+            return self.chunks.pop(0)
+
+        def close(self) -> None:
+            pass
+
+    assert record(Lossy(), 0.4, tmp_path / "x.wav") == (0.5, 50)
+    samples, _ = soundfile.read(str(tmp_path / "x.wav"))
+    assert len(samples) == 400
+    assert (samples[200:250] == 0).all()
+    assert np.allclose(np.delete(samples, np.s_[200:250]), 0.5, atol=1e-4)
