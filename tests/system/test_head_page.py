@@ -114,29 +114,38 @@ def test_every_one_of_the_52_shapes_changes_the_picture(page: Page, head: HeadTh
     assert still == []
 
 
-@pytest.mark.parametrize(("yaw", "moves_to"), [(25.0, "right"), (-25.0, "left")])
-def test_a_yaw_to_the_speakers_left_goes_to_the_viewers_right(
-    page: Page, head: HeadThread, yaw: float, moves_to: str
-) -> None:
+NOSE, CROWN = "0, 0, 0.12", "0, 0.15, 0"  # beside the head's joint, metres
+# Where a point of the head goes on the screen: x to the viewer's right, y up.
+TURNS = {
+    "a yaw to the speaker's left": ([0, 25, 0], NOSE, "x", 1),
+    "a yaw to the speaker's right": ([0, -25, 0], NOSE, "x", -1),
+    "a pitch up": ([20, 0, 0], NOSE, "y", 1),
+    "a pitch down": ([-20, 0, 0], NOSE, "y", -1),
+    "a roll to the speaker's right shoulder": ([0, 0, 20], CROWN, "x", -1),
+}
+
+
+def test_the_head_turns_as_the_protocol_says(page: Page, head: HeadThread) -> None:
     page.go(f"{head.address}?render&quality=low")
     page.wait_for("!!window.auEdgePicture", 60.0)
-    shift = page.run(
-        f"""(() => {{
-          const {{ face, stage }} = auEdge;
-          const node = face.scene.getObjectByName('eyes');
-          const x = () => {{
-            stage.draw();
-            const p = node.position.clone().set(0, 0.7, 0.15);
-            return node.localToWorld(p).project(stage.camera).x;
-          }};
-          face.turn({{ pitch: 0, yaw: 0, roll: 0 }});
-          const before = x();
-          face.turn({{ pitch: 0, yaw: {yaw}, roll: 0 }});
-          return x() - before;
-        }})()"""
-    )
-    assert abs(shift) > 0.02
-    assert (shift > 0) == (moves_to == "right")
+    for name, (angles, place, axis, sign) in TURNS.items():
+        shift = page.run(
+            f"""(() => {{
+              const {{ face, stage }} = auEdge;
+              const node = face.scene.getObjectByName('head');
+              const place = () => {{
+                stage.draw();
+                const p = node.position.clone().set({place});
+                return node.localToWorld(p).project(stage.camera).{axis};
+              }};
+              const turn = ([pitch, yaw, roll]) => face.turn({{ pitch, yaw, roll }});
+              turn([0, 0, 0]);
+              const before = place();
+              turn({angles});
+              return place() - before;
+            }})()"""
+        )
+        assert shift * sign > 0.02, name
 
 
 def test_without_frames_the_face_comes_to_rest_and_stays_alive(page: Page, head: HeadThread) -> None:

@@ -41,7 +41,8 @@ def played(arrivals: list[tuple[float, float, float, float]], screen: list[float
     need("node", ready, "the page's build tools: `npm ci` in edge/head/web")
     done = subprocess.run(
         ["node", "--input-type=module", "-e", DRIVER], cwd=WEB,
-        input=json.dumps({"arrivals": arrivals, "screen": screen}), capture_output=True, text=True, timeout=60, check=False,
+        input=json.dumps({"arrivals": arrivals, "screen": screen}),
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     shown: list[Any] = json.loads(done.stdout)

@@ -82,9 +82,9 @@ export class Stage {
     key.shadow.radius = 5;
     const fill = new DirectionalLight(0xcfe0ff, 0.75);
     fill.position.set(0.9, 0.05, 0.7);
-    const rim = new DirectionalLight(0xdfe8ff, 0.9);
+    const rim = new DirectionalLight(0xdfe8ff, 0.45);
     rim.position.set(0.7, 0.5, -0.9);
-    const rimLeft = new DirectionalLight(0xffe6cc, 0.8);
+    const rimLeft = new DirectionalLight(0xffe6cc, 0.6);
     rimLeft.position.set(-0.9, 0.2, -0.7);
     const sky = new HemisphereLight(0xf4f6ff, 0x4b3a35, this.isFine ? 0.55 : 0.95);
     for (const light of [key, fill, rim, rimLeft]) {
