@@ -22,6 +22,7 @@ SYSTEM_CACHE = Path("/var/cache/au-edge")
 ANY_GPU = "any"  # TensorRT-RTX builds for every GPU and finishes on the one it meets
 MAX_SIDECAR_BYTES = 1 << 20
 MAX_ENGINE_BYTES = 4 << 30
+_TYPES: dict[str, type | tuple[type, ...]] = {"options": dict, "engine_bytes": int, "build_s": (int, float)}
 _BUILD = "python -m engine_build build MANIFEST"
 
 
@@ -139,10 +140,11 @@ def read_fingerprint(engine: Path) -> Fingerprint:
             raw = json.loads(file.read(MAX_SIDECAR_BYTES).decode("utf-8"))
         if raw.pop("format") != FORMAT:
             raise ValueError("another format")
-        types = {field.name: raw[field.name] for field in fields(Fingerprint)}
-        fingerprint = Fingerprint(**types)
-        if not isinstance(fingerprint.model_sha256, str) or not isinstance(fingerprint.engine_bytes, int):
-            raise ValueError("values of another type")
+        values = {field.name: raw[field.name] for field in fields(Fingerprint)}
+        wrong = [name for name, value in values.items() if not isinstance(value, _TYPES.get(name, str))]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} of another type")
+        fingerprint = Fingerprint(**values)
     except OSError as err:
         found = f"its fingerprint {path.name} cannot be read: {err.strerror or err}"
         raise ModelError(asked, found, f"Build it with `{_BUILD}`, and copy both files together") from err

@@ -19,7 +19,16 @@ from edge.backends.cuda import Buffer, DeviceMemory, Gpu, GpuFacts, find_gpu
 from edge.backends.cuda_graph import CudaGraph, record
 from edge.backends.engine_file import Surroundings, find_engine, read_engine, read_fingerprint
 from edge.backends.graph_interface import TensorFacts, check_interface
-from edge.backends.tensorrt_library import MODULES, Messages, find_library, load_library, make_logger
+from edge.backends.tensorrt_library import (
+    INSTALL,
+    MODULES,
+    TENSORRT,
+    Messages,
+    find_library,
+    is_installed,
+    load_library,
+    make_logger,
+)
 from edge.errors import BackendError, ModelError
 from edge.frames import Float32Array
 from edge.manifest import Manifest
@@ -48,11 +57,12 @@ class TensorRtBackend:
     def probe(self, manifest: Manifest) -> str | None:
         """Return None where a library, a GPU and a fitting engine are here, else what is missing and what to do."""
         gpu = find_gpu()
-        found = self._find(manifest, gpu) if isinstance(gpu, GpuFacts) else None
-        if found is None:
-            libraries = [find_library(name) for name in MODULES]
-            missing = [] if any(not isinstance(library, str) for library in libraries) else [str(libraries[0])]
-            return "; ".join([*missing, str(gpu)])
+        if isinstance(gpu, str):  # then the libraries, of 200 MB each, are not loaded only to say more
+            missing = (
+                [] if any(is_installed(name) for name in MODULES) else [f"tensorrt is missing: {INSTALL[TENSORRT]}"]
+            )
+            return "; ".join([*missing, gpu])
+        found = self._find(manifest, gpu)
         return found if isinstance(found, str) else None
 
     def open(self, manifest: Manifest) -> TensorRtSession:

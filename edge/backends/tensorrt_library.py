@@ -7,6 +7,7 @@ parser and builder need no GPU. What a version can do is asked of its module, ne
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,18 @@ INSTALL = {
     TENSORRT_RTX: "pip install tensorrt-rtx-cu12-bindings tensorrt-rtx-cu12-libs",
 }
 _N_KEPT_MESSAGES = 20
+
+
+def is_installed(name: str) -> bool:
+    """Return whether a library seems to be here, without loading it (type stubs alone have no `__init__.py`)."""
+    for module_name in MODULES[name]:
+        try:
+            spec = importlib.util.find_spec(module_name)
+        except ValueError:  # a module without a spec, such as a test's
+            return True
+        if spec is not None and spec.origin is not None:
+            return True
+    return False
 
 
 def find_library(name: str) -> ModuleType | str:

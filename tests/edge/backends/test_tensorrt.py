@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -185,6 +187,24 @@ def test_the_probe_says_the_same_before_anything_is_opened(board: Board, case: s
     assert "retain context" not in board.gpu.events
 
 
+@pytest.mark.parametrize("value", [None, 5, "text", [1], {"a": 1}, True, 1e999], ids=str)
+def test_a_fingerprint_with_a_value_of_another_type_is_refused_or_right(board: Board, value: object) -> None:
+    path = sidecar_path(board.engine)
+    original = json.loads(path.read_text())
+    for name in original:
+        path.write_text(json.dumps(original | {name: value}))
+        try:
+            fingerprint = read_fingerprint(board.engine)
+        except ModelError as err:
+            assert path.name in str(err)
+        else:
+            assert isinstance(value, type(getattr(fingerprint, name))) or name == "build_s"
+    for content in (b"", b"{", b"\xff\xfe", b"[]", b"null", b"{}", b"[" * 100_000):
+        path.write_bytes(content)
+        with pytest.raises(ModelError):
+            read_fingerprint(board.engine)
+
+
 def test_a_wrong_engine_content_is_the_librarys_to_refuse(board: Board) -> None:
     content = b"other engine " + b"x" * 100
     board.engine.write_bytes(content)
@@ -215,6 +235,23 @@ def test_missing_packages_are_named_with_the_line_to_install_them(
     probe = TensorRtBackend().probe(board.manifest)
     assert "apt install python3-libnvinfer" in probe
     assert "pip install pycuda" in probe
+
+
+def test_without_a_gpu_the_large_libraries_are_not_loaded(tmp_path: Path) -> None:
+    need("tensorrt_rtx", not isinstance(find_library("tensorrt_rtx"), str), "install the RTX wheels")
+    manifest = write_network(tmp_path)
+    program = (
+        "import sys; from pathlib import Path; from edge.manifest import load_manifest\n"
+        "from edge.backends.tensorrt import TensorRtBackend\n"
+        "from edge.backends.cuda import find_gpu\n"
+        f"why = TensorRtBackend().probe(load_manifest(Path({str(manifest.path)!r})))\n"
+        "print(isinstance(find_gpu(), str), 'tensorrt_rtx_bindings' in sys.modules, bool(why))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    no_gpu, is_loaded, has_reason = (word == "True" for word in found.stdout.split())
+    if no_gpu:
+        assert has_reason
+        assert not is_loaded
 
 
 def test_a_stubs_only_installation_is_not_taken_for_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
