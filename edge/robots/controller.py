@@ -113,6 +113,8 @@ class Controller:
             raise ValueError("the map has another driver or tick")
         mixer = Mixer(new.actuators, self._channels)
         for motion, actuator in zip(self._motions, new.actuators, strict=True):
+            motion.refuse(actuator.limits)
+        for motion, actuator in zip(self._motions, new.actuators, strict=True):
             motion.change(actuator.limits)
         self._mixer = mixer
         self._map = new

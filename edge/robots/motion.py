@@ -77,6 +77,18 @@ class Motion:
             limits: From a configuration that was read again.
 
         Raises:
+            ConfigurationError: See `refuse`.
+        """
+        self.refuse(limits)
+        self._next_limits = limits
+
+    def refuse(self, limits: MotionLimits) -> None:
+        """Raise where new limits cannot be reached without leaving the old.
+
+        Args:
+            limits: From a configuration that was read again.
+
+        Raises:
             ConfigurationError: No position is within both: that needs a new start.
         """
         if limits.minimum > self._limits.maximum or limits.maximum < self._limits.minimum:
@@ -85,7 +97,6 @@ class Motion:
                 f"they share no position with {self._limits.minimum:g} to {self._limits.maximum:g}",
                 "Restart the program",
             )
-        self._next_limits = limits
 
     def advance(self, target: float, max_velocity: float = math.inf) -> float:
         """Go one tick towards a target.

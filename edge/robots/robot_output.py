@@ -84,6 +84,21 @@ class RobotOutput:
             self._controller.change(actuator_map)
             self._map = actuator_map
 
+    def adopt(self, newer: RobotOutput) -> bool:
+        """Go on, without a gap, with the map of a robot that was made from a newer configuration and is not open.
+
+        Args:
+            newer: Of the same name; not to be opened where this returns True.
+
+        Returns:
+            False where the maps are too different (other actuators, driver or tick): close this one and open that one.
+        """
+        try:
+            self.change(newer._map)
+        except (ValueError, ConfigurationError):
+            return False
+        return True
+
     def counters(self) -> Mapping[str, int]:
         """Return counts since the start: frames sent and failed, ticks without input, ticks late, reopened."""
         return dict(self._counts)

@@ -112,6 +112,16 @@ def test_a_c_program_with_the_shipped_header_reads_the_binary(frame_printer: Pat
     ]
 
 
+def test_the_header_is_c_plus_plus_too_as_arduino_needs_it(tmp_path: Path) -> None:
+    compiler = shutil.which("c++") or shutil.which("g++")
+    need("c++", compiler is not None, "apt install g++")
+    source = tmp_path / "sketch.cpp"
+    source.write_text('#include "au_edge_frame.h"\nint main() { au_edge_frame f; return au_edge_read(0, 0, &f); }\n')
+    strict = ["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{DOCS}"]
+    subprocess.run([str(compiler), *strict, str(source), "-o", str(tmp_path / "sketch")], check=True)
+    assert subprocess.run([tmp_path / "sketch"]).returncode == 0
+
+
 def test_the_c_program_refuses_a_changed_bit(frame_printer: Path) -> None:
     datagram = bytearray(BinaryCodec(MANIFEST, {}).encode(random_frame(0))[0])
     datagram[40] ^= 1

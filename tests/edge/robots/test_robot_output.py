@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import threading
@@ -258,6 +259,24 @@ def test_a_loop_that_hangs_does_not_keep_the_jaw_open() -> None:
     assert driver.commands[-1][0] == pytest.approx(2000.0)
     play(robot, clock, 200, None)
     assert driver.commands[-1][0] == 1120.0
+
+
+def test_a_newer_map_is_adopted_without_a_gap_where_the_actuators_are_the_same() -> None:
+    driver, clock = BreakableDriver(), FakeClock()
+    robot = robot_with(driver, clock)
+    play(robot, clock, 100, face(jaw_open=0.5))
+    narrow = jaw_and_brow(jaw=MotionLimits(1000.0, 1300.0, 500.0, 10_000.0))
+    assert robot.adopt(RobotOutput("head", narrow, CHANNELS, BreakableDriver(), clock))
+    play(robot, clock, 100, face(jaw_open=1.0))
+    assert driver.commands[-1][0] == pytest.approx(1300.0)
+    assert (driver.n_opened, driver.n_released) == (1, 0)
+    check_all(driver.commands)
+    other = dataclasses.replace(narrow, actuators=narrow.actuators[:1])
+    assert not robot.adopt(RobotOutput("head", other, CHANNELS, BreakableDriver(), clock))
+    far = jaw_and_brow(jaw=MotionLimits(5000.0, 6000.0, 500.0, 10_000.0))
+    assert not robot.adopt(RobotOutput("head", far, CHANNELS, BreakableDriver(), clock))
+    play(robot, clock, 10, face(jaw_open=1.0))
+    assert driver.commands[-1][0] == pytest.approx(1300.0)
 
 
 def test_a_map_with_other_actuators_is_no_reload() -> None:
