@@ -8,6 +8,7 @@ refused, so that a dead sound server costs one thread and not one more at every 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -35,6 +36,12 @@ class BoundedCalls:
     def __init__(self, thread_name: str) -> None:
         self._thread_name = thread_name
         self._idle = threading.Lock()
+        self._began_s = 0.0
+
+    @property
+    def busy_s(self) -> float:
+        """Return for how long the present call has been running; 0 where there is none."""
+        return time.monotonic() - self._began_s if self._idle.locked() else 0.0
 
     def call(self, job: Callable[[], T], timeout_s: float, undo: Callable[[T], None]) -> T:
         """Run a job and return what it returns.
@@ -69,6 +76,7 @@ class BoundedCalls:
     def _start(self, job: Callable[[], T], timeout_s: float, undo: Callable[[T], None]) -> _Outcome[T]:
         if not self._idle.acquire(timeout=timeout_s):
             raise TimeoutError
+        self._began_s = time.monotonic()
         outcome: _Outcome[T] = _Outcome()
         try:
             threading.Thread(target=self._run, args=(job, outcome, undo), name=self._thread_name, daemon=True).start()

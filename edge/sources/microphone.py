@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edge.contracts import Clock
-from edge.errors import ConfigurationError, DeviceError
+from edge.errors import BackendError, ConfigurationError, DeviceError
 from edge.frames import AudioChunk
 from edge.sources.alsa_devices import DeviceIdentity, card_numbers, find_again, find_input, identity_of, is_away
 from edge.sources.bounded_call import BoundedCalls
@@ -26,6 +26,7 @@ from edge.sources.stream_clock import StreamClock
 
 OPEN_LIMIT_S = 8.0  # listing devices takes 0.2 s, with a sound server that must be started some seconds
 CLOSE_LIMIT_S = 2.0
+STUCK_LIMIT_S = 15.0  # a call that has not ended by then never will
 FIRST_PERIOD_S = 2.0  # PulseAudio's first takes up to 1.6 s
 WATCHDOG_S = 0.25  # without a callback; more than any hiccup, less than a pause in a face would be noticed
 WATCHDOG_PERIODS = 8
@@ -110,11 +111,19 @@ class Microphone:
         Raises:
             DeviceError: It is busy, gone or does not answer; to be tried again.
             ConfigurationError: It is unknown, ambiguous, or cannot do what is asked.
+            BackendError: The audio library is stuck for good, which only a new process can mend: PortAudio 19.6 and
+                19.7 spin for ever on a card that is pulled out while they recover from an overrun.
         """
         self.close()
         try:
             stream = self._calls.call(self._acquire, OPEN_LIMIT_S, MicrophoneStream.close)
         except TimeoutError as err:
+            if self._calls.busy_s > STUCK_LIMIT_S:
+                raise BackendError(
+                    f"microphone {self._wanted or 'default'!r}",
+                    f"the audio library has been stuck for {self._calls.busy_s:.0f} s in a call that cannot be ended",
+                    "Start the program again; the service does so by itself",
+                ) from err
             raise DeviceError(
                 f"microphone {self._wanted or 'default'!r}",
                 f"the audio system does not answer within {OPEN_LIMIT_S:g} s",

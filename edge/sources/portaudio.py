@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.errors import ConfigurationError
+from edge.sources.alsa_plugins import hold_plugins
 from edge.sources.alsa_quiet import silence_alsa_and_jack
 from edge.sources.portaudio_ring import enlarge_ring
 
@@ -55,6 +56,7 @@ class PortAudio:
             ) from err
         self._library_path = str(pyaudio._portaudio.__file__)
         self._pyaudio = pyaudio.PyAudio()
+        hold_plugins()
 
     def inputs(self) -> list[InputInfo]:
         """Return the devices that can be listened to."""

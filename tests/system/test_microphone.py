@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from edge.realtime import ENGINE_PRIORITY, make_thread_realtime
 from edge.sources import microphone as microphone_module
 from edge.sources.alsa_devices import DeviceIdentity, list_devices
 from edge.sources.microphone import Microphone
+from edge.sources.portaudio import PortAudio
 from tests.virtual_microphone.air import Device
 from tests.virtual_microphone.studio import Studio, Truth, open_studio
 
@@ -373,6 +375,24 @@ def test_the_list_of_devices_tells_what_each_can_do(studio: Studio) -> None:
         assert listed[name].rates_hz == (device.rate_hz,)
         assert not listed[name].is_monitor
     assert [device.is_default for device in listed.values()].count(True) == 1
+
+
+def test_listing_the_devices_again_and_again_costs_no_memory(studio: Studio) -> None:
+    def resident_kb() -> int:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize() // 1024
+
+    def list_once() -> None:
+        portaudio = PortAudio()
+        assert portaudio.inputs()
+        portaudio.terminate()
+
+    for _ in range(20):
+        list_once()
+    before_kb = resident_kb()
+    for _ in range(60):
+        list_once()
+    assert resident_kb() - before_kb < 60 * 5  # it was 13 KB each, without alsa_plugins
 
 
 def test_an_audio_system_that_hangs_never_holds_the_program(make, monkeypatch: pytest.MonkeyPatch) -> None:

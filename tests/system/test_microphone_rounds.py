@@ -84,4 +84,4 @@ def test_nothing_leaks(report: dict[str, Any]) -> None:
     assert end["files"] <= start["files"]
     assert end["threads"] <= start["threads"]
     assert end["python_threads"] <= start["python_threads"]
-    assert end["resident_mb"] - start["resident_mb"] < 0.05 * ROUNDS + 2.0
+    assert end["resident_mb"] - start["resident_mb"] < 2.0  # 100 rounds of ALSA's plug-ins anew would be 1.3 more

@@ -4,7 +4,8 @@
  * sound, int32 [n_frames][n_channels], repeated for ever; sound frame i is at the microphone at
  * sound_start_ns + i / rate on CLOCK_MONOTONIC. A stream that starts at time t captures from the sound frame
  * nearest to t onwards, so what a program heard can be compared with the truth sample by sample, and its time
- * stamps with the true times. Faults (unplugged, stalled, busy, overrun) are switched in the page while it runs.
+ * stamps with the true times. Faults (unplugged, stalled, busy, overrun, wedged) are switched in the page while it
+ * runs. Wedged is a card that was pulled out during an overrun: recovering from the overrun fails for ever.
  *
  * gcc -shared -fPIC -O2 -DPIC virtual_microphone.c -lasound -o libasound_module_pcm_au_edge_air.so
  */
@@ -24,7 +25,7 @@
 #define NS_PER_S 1000000000LL
 #define FAULT_LOOK_NS 20000000LL /* how often a stalled stream looks whether the fault is over */
 
-enum fault { FAULT_NONE, FAULT_UNPLUGGED, FAULT_STALLED, FAULT_BUSY, FAULT_OVERRUN };
+enum fault { FAULT_NONE, FAULT_UNPLUGGED, FAULT_STALLED, FAULT_BUSY, FAULT_OVERRUN, FAULT_WEDGED };
 
 /* The same layout is in air.py. */
 struct air_page {
@@ -98,11 +99,16 @@ static int64_t captured(struct microphone *mic)
     return frames_in(mic, now - mic->start_ns);
 }
 
+static int is_gone(const struct microphone *mic)
+{
+    return mic->page->fault == FAULT_UNPLUGGED || mic->page->fault == FAULT_WEDGED;
+}
+
 static int mic_start(snd_pcm_ioplug_t *plug)
 {
     struct microphone *mic = plug->private_data;
     volatile struct air_page *page = mic->page;
-    if (page->fault == FAULT_UNPLUGGED)
+    if (is_gone(mic))
         return -ENODEV;
     mic->error_ppm = page->clock_error_ppm;
     mic->is_stalled = page->fault == FAULT_STALLED; /* from its first sample on */
@@ -131,7 +137,7 @@ static int mic_prepare(snd_pcm_ioplug_t *plug)
 {
     struct microphone *mic = plug->private_data;
     mic->is_running = 0;
-    return mic->page->fault == FAULT_UNPLUGGED ? -ENODEV : 0;
+    return is_gone(mic) ? -ENODEV : 0;
 }
 
 static int mic_sw_params(snd_pcm_ioplug_t *plug, snd_pcm_sw_params_t *params)
@@ -148,6 +154,8 @@ static snd_pcm_sframes_t mic_pointer(snd_pcm_ioplug_t *plug)
         snd_pcm_ioplug_set_state(plug, SND_PCM_STATE_DISCONNECTED);
         return mic->last_position;
     }
+    if (mic->page->fault == FAULT_WEDGED)
+        return -EPIPE;
     if (!mic->is_running)
         return mic->last_position = 0;
     int64_t n = captured(mic);
@@ -315,7 +323,8 @@ static int open_air(const char *path, struct microphone *mic)
     mic->page = map;
     mic->sound = (const int32_t *)((const char *)map + PAGE_BYTES);
     switch (mic->page->fault) {
-    case FAULT_UNPLUGGED: return -ENODEV;
+    case FAULT_UNPLUGGED:
+    case FAULT_WEDGED: return -ENODEV;
     case FAULT_BUSY: return -EBUSY;
     default: return 0;
     }
