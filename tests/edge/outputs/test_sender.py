@@ -244,7 +244,8 @@ def test_opening_is_tried_again_ever_more_slowly() -> None:
     recorder.open = counted_open  # type: ignore[method-assign]
     for _ in range(600):
         play(output, clock, 3)
-        time.sleep(0.0005)  # the opening thread gets its turn
+        if output._opener is not None:
+            output._opener.done.wait(5)
     gaps = [b - a for a, b in itertools.pairwise(attempts)]
     assert gaps[0] >= 0.5
     assert all(b >= a - 0.2 for a, b in itertools.pairwise(gaps))

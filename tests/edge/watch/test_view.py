@@ -97,13 +97,17 @@ def test_a_head_tilted_to_its_right_shoulder_has_its_top_on_the_viewers_left() -
 def test_a_pipe_gets_one_line_a_second_without_control_characters() -> None:
     stream = io.StringIO()
     view = LiveView(ARKIT_APPLE, "test", stream)
+    start_s = time.monotonic()
     view.open()
     for _ in range(12):
         view.show(random_frame(1), ("late 0",))
         time.sleep(0.1)
     view.close()
     view.close()
-    (line,) = stream.getvalue().splitlines()
+    seconds = time.monotonic() - start_s
+    lines = stream.getvalue().splitlines()
+    assert 1 <= len(lines) <= seconds
+    line = lines[0]
     assert "jawOpen" in line
     assert "late 0" in line
     assert "\x1b" not in line
@@ -185,7 +189,7 @@ def test_watch_shows_what_arrives_in_any_of_our_formats(codec: type) -> None:
     assert last.startswith("live")
     assert "lost 3" in last
     rate_hz = float(re.findall(r"([\d.]+) frames/s", last)[0])
-    assert rate_hz == pytest.approx(30, abs=5)
+    assert 10 < rate_hz < 35  # a busy machine sends more slowly than asked
     assert f"jawOpen {random_frame(1).activations[17]:.2f}" in last
 
 
