@@ -28,7 +28,12 @@ def render_html(result: Mapping[str, Any]) -> str:
     """Return the page."""
     parts = [f"<p>{html.escape(line)}</p>" for line in (*describe_machine(result["machine"]), *result["conventions"])]
     for label, live in result.get("live", {}).items():
-        rows = {**live["stages"], "end to end": live["end_to_end"], "between frames": live["interval"]}
+        rows = {
+            **live["stages"],
+            "end to end": live["end_to_end"],
+            "between frames": live["interval"],
+            "control": live["control"],
+        }
         summary = {name: live[name] for name in ("misses", "core_share", "memory_mib", "startup_s", "power_w")}
         parts += [_heading(f"Live: {label}", f"{live['network']}, {live['source']}"), _table(rows), _facts(summary)]
         parts += [_histogram(name, values) for name, values in rows.items()]

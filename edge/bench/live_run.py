@@ -17,6 +17,7 @@ from edge.bench.distribution import Distribution
 from edge.bench.jetson import PowerMeter
 from edge.bench.measured_process import MeasuredProcess, ProgramWish
 from edge.bench.process_usage import memory_mib, sample_usage, usage_between
+from edge.bench.timer_control import TimerControl
 from edge.frames import State
 from edge.outputs.received import ReceivedFrame
 
@@ -34,6 +35,7 @@ class LiveBlock:
         cores_busy: Share of the machine's cores that was busy with anything.
         memory_mib: Resident memory at the end.
         power_w: Mean power of the module; None without a monitor.
+        control_s: How late a real-time thread that does nothing was woken meanwhile, seconds.
     """
 
     startup_s: float
@@ -44,6 +46,7 @@ class LiveBlock:
     cores_busy: tuple[float, ...]
     memory_mib: dict[str, float]
     power_w: float | None
+    control_s: list[float]
 
 
 def run_block(wish: ProgramWish, duration_s: float, root: Path = Path("/")) -> LiveBlock:
@@ -63,7 +66,8 @@ def run_block(wish: ProgramWish, duration_s: float, root: Path = Path("/")) -> L
         meter = PowerMeter(root)
         meter.start()
         before, begin_unix_s = sample_usage(process.pid), time.time()
-        process.sleep(duration_s)
+        with TimerControl() as control:
+            process.sleep(duration_s)
         after, end_unix_s = sample_usage(process.pid), time.time()
         power_w = meter.stop()
         memory = memory_mib(process.pid)
@@ -71,8 +75,9 @@ def run_block(wish: ProgramWish, duration_s: float, root: Path = Path("/")) -> L
     usage = usage_between(before, after)
     frames = [(unix_s, frame) for unix_s, frame in process.receiver.frames() if begin_unix_s <= unix_s < end_unix_s]
     return LiveBlock(
-        process.startup_s, frames, report, usage.core_share, usage.by_thread, usage.cores_busy, memory, power_w
-    )
+        process.startup_s, frames, report, usage.core_share, usage.by_thread, usage.cores_busy, memory, power_w,
+        control.lateness_s,
+    )  # fmt: skip
 
 
 def summarise(blocks: Sequence[LiveBlock]) -> dict[str, Any]:
@@ -104,6 +109,7 @@ def summarise(blocks: Sequence[LiveBlock]) -> dict[str, Any]:
         "n_frames": n_frames,
         "end_to_end": Distribution.of(latencies).as_json(),
         "interval": Distribution.of(intervals).as_json(),
+        "control": Distribution.of([late for block in blocks for late in block.control_s]).as_json(),
         "stages": {stage: Distribution.of(durations).as_json() for stage, durations in stages.items()},
         "misses": {
             "later_than_a_period": sum(latency > period_s for latency in latencies),

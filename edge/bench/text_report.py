@@ -52,6 +52,7 @@ def _live(label: str, live: Mapping[str, Any]) -> list[str]:
     misses, memory = live["misses"], live["memory_mib"]
     rows = [(name, values) for name, values in live["stages"].items()]
     rows += [("end to end", live["end_to_end"]), ("between frames", live["interval"])]
+    rows += [("control: idle timer", live["control"])]
     threads = ", ".join(f"{name} {100 * share:.1f} %" for name, share in live["by_thread"].items() if share > 0.0005)
     busy = ", ".join(f"{100 * share:.0f} %" for share in live["machine_busy"])
     lines = [

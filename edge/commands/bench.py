@@ -169,7 +169,9 @@ def _conventions(arguments: argparse.Namespace, settings: Settings) -> list[str]
         "end to end: from a frame's last sample at the microphone to the kernel's receipt of its datagram on this "
         f"machine, protocol {arguments.protocol}; a miss is a frame received later than one period after its sound",
         "inference: with all transfers between host and device; on a GPU as the backend runs it live",
-        "stages in milliseconds; capture_wait, arrival, ring and resample are per chunk, the others per frame",
+        "stages in milliseconds; capture_wait, arrival, ring and resample are per chunk, the others per frame; "
+        "the control is how late "
+        "a real-time process that does nothing is woken here",
     ]
 
 

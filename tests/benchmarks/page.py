@@ -127,6 +127,7 @@ def _live(result: Mapping[str, Any]) -> str:
     if "end_to_end" not in live:
         return f"## Live\n\nNot run: {live.get('not_run', 'left out')}.\n"
     rows = {**live["stages"], "end to end": live["end_to_end"], "between frames": live["interval"]}
+    rows["control: idle timer"] = live["control"]
     lines = [
         f"| {name} | {values['n']} | " + " | ".join(f"{values[q]:.3f}" for q in _QUANTILES) + " |"
         for name, values in rows.items()
@@ -140,7 +141,8 @@ def _live(result: Mapping[str, Any]) -> str:
             f"{live['device_period_ms']} ms, OSC to a receiver on the same machine, whose cores were busy {busy} "
             "during the run. Milliseconds of elapsed time; capture_wait, arrival (sound at the microphone until the "
             "loop has it), ring (the part of it after the driver's callback) and resample are per chunk, the others "
-            "per frame; outputs holds encode and send.",
+            "per frame; outputs holds encode and send. The control is how late this machine woke a real-time process "
+            "that does nothing: what it shows, no program can avoid.",
             "",
             "| | n | p50 | p90 | p99 | p99.9 | max |",
             "|---|---|---|---|---|---|---|",

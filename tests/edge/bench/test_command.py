@@ -40,7 +40,8 @@ def test_every_stage_is_there_with_its_quantiles(result) -> None:
     (live,) = found["live"].values()
     wanted = {"capture_wait", "arrival", "resample", "features", "inference", "postprocess", "encode", "send"}
     assert wanted <= live["stages"].keys()
-    for values in [*live["stages"].values(), live["end_to_end"]]:
+    assert live["control"]["n"] > 300, "3 s of a wake-up every 4 ms"
+    for values in [*live["stages"].values(), live["end_to_end"], live["control"]]:
         assert 0 <= values["p50_ms"] <= values["p90_ms"] <= values["p99_ms"] <= values["p99_9_ms"] <= values["max_ms"]
 
 
