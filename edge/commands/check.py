@@ -7,9 +7,10 @@ import json
 import os
 import platform
 import resource
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge import __version__
 from edge.app import BACKENDS, check_channels, find_manifest, make_backend, make_outputs, shipped_models
@@ -18,6 +19,9 @@ from edge.commands.arguments import add_configuration_arguments, settings_from
 from edge.errors import AuEdgeError
 from edge.manifest import Manifest, load_manifest
 from edge.settings import Settings
+
+if TYPE_CHECKING:
+    from edge.sources.alsa_devices import AudioDevice
 
 _MARKS = {"ok": "ok  ", "note": "note", "fail": "FAIL"}
 
@@ -171,7 +175,27 @@ def _audio(settings: Settings, manifest: Manifest | None) -> tuple[list[Finding]
         remedy = "plug one in, check `arecord -l`, and that the user is in the group audio; or use --input FILE"
         findings.append(Finding("audio", "fail" if is_wanted else "note", f"no microphone: {remedy}"))
         return findings, 69 if is_wanted else 0
-    return findings, 0
+    if not is_wanted:
+        return findings, 0
+    finding, status = _microphone(settings, devices)
+    return [*findings, finding], status
+
+
+def _microphone(settings: Settings, devices: Sequence[AudioDevice]) -> tuple[Finding, int]:
+    """Say which device the configuration means; it is not opened, since a running service may have it."""
+    from edge.sources.alsa_devices import card_numbers, find_input
+    from edge.sources.portaudio import InputInfo
+
+    wanted = settings.audio.device
+    monitor = next((device for device in devices if device.index < 0 and device.name == wanted), None)
+    inputs = [InputInfo(d.index, d.name, d.n_channels, 0, d.is_default) for d in devices if d.index >= 0]
+    try:
+        name = monitor.name if monitor is not None else find_input(inputs, wanted, card_numbers()).name
+    except AuEdgeError as err:
+        if settings.audio.wait:
+            return Finding("microphone", "note", f"{err}; audio.wait = yes: it is waited for"), 0
+        return Finding("microphone", "fail", str(err)), err.exit_code
+    return Finding("microphone", "ok", f"audio.device = {wanted or '(the default)'} is {name}"), 0
 
 
 def _rates(rates_hz: tuple[int, ...] | list[int]) -> str:

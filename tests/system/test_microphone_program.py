@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.system.programs import SPEECH, bound_socket, running, stop
+from tests.system.programs import SPEECH, au_edge, bound_socket, running, stop
 from tests.virtual_microphone.air import Device
 from tests.virtual_microphone.studio import Studio, open_studio
 
@@ -72,3 +72,17 @@ def test_frames_go_on_without_the_microphone_and_live_within_a_second_of_its_ret
             assert wait_for(receiver, "live", 5.0) < 1.5
         status, _, _ = stop(program)
         assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "status", "words"),
+    [("mic", 0, "is mic"), ("", 0, "is mic"), ("microfone", 78, "there is no such device")],
+)
+def test_check_says_whether_run_would_find_its_microphone(studio: Studio, device: str, status: int, words: str) -> None:
+    assert studio.airs
+    done = au_edge("check", "-o", f"audio.device={device}")
+    assert done.returncode == status, done.stdout
+    line = next(line for line in done.stdout.splitlines() if "microphone:" in line)
+    assert words in line
+    waiting = au_edge("check", "-o", f"audio.device={device}", "-o", "audio.wait=yes")
+    assert waiting.returncode == 0
