@@ -141,6 +141,8 @@ class SilenceGate:
 
     def _follow_noise(self, level: float) -> None:
         """Follow the quietest recent sound: down quickly, up slowly."""
+        # Where it is quieter than this, the fixed levels rule; from here the way up to a noisier room is short.
+        level = max(level, self._settings.close_dbfs - self._settings.above_noise_db)
         if self._heard_s < FIRST_LISTEN_S:
             self._learn_room(level)
         elif level < self._noise_dbfs:
