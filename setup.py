@@ -21,8 +21,9 @@ TRAIN = [
 ]
 LABEL = ["mediapipe>=0.10.14", "av>=11", "scipy>=1.10"]
 ROBOTS = ["pyserial>=3.5", "smbus2>=0.4"]
-VOICES = ["pyworld>=0.3.4", "scipy>=1.10", "pocketsphinx>=5.0.1"]
-HEAD = ["websockets>=13"]
+# pyworld asks for pkg_resources, which setuptools has up to version 80.
+VOICES = ["pyworld>=0.3.4", "setuptools<81", "scipy>=1.10", "pocketsphinx>=5.0.1"]
+HEAD = ["websockets>=15"]
 METRICS = ["prometheus-client>=0.19"]
 CALIBRATE = ["onnx>=1.15"]
 
@@ -38,7 +39,14 @@ setup(
         include=["edge", "edge.*", "engine_build", "engine_build.*", "calibration", "calibration.*"]
     ),
     package_data={
-        "edge": ["default.conf", "models/*", "demo/*", "head/static/*", "head/static/**/*", "**/*.map", "**/*.ini"],
+        "edge": [
+            "default.conf",
+            "demo/*",
+            "models/*",
+            "head/static/*",
+            "outputs/retargets/*",
+            "robots/examples/*",
+        ],
         "engine_build": ["**/*.npz", "**/*.json", "**/*.LICENSE.txt"],
         "calibration": ["**/*.flac", "**/*.json"],
     },
@@ -56,6 +64,7 @@ setup(
         "head": HEAD,
         "metrics": METRICS,
         "robots": ROBOTS,
+        "openvino": ["openvino>=2024.6"],
         "calibrate": CALIBRATE,
         "train": TRAIN,
         "label": LABEL,
@@ -71,6 +80,8 @@ setup(
             "torch==2.13.0",
             "pytest>=7.4",
             "hypothesis>=6.90",
+            "openvino>=2024.6",
+            "pillow>=9",
             "ruff==0.17.6",
             "mypy==2.4.1",
             # Oracles: software that nobody here wrote.

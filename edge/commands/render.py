@@ -22,6 +22,7 @@ from edge.recording import WRITERS, FrameTable
 from edge.settings import Settings
 
 _log = logging.getLogger("au-edge")
+VIDEO_SUFFIX = ".mp4"
 READ_TIMEOUT_S = 10.0  # a file answers at once; a mount that hangs longer is an error
 
 
@@ -32,11 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  au-edge render speech.wav --out frames.csv\n"
         "  au-edge render recordings/*.flac --out frames/           one CSV per recording\n"
         "  au-edge render speech.wav --out frames.npz --raw         the network's own output\n"
+        "  au-edge render speech.wav --video face.mp4 -o life.enabled=yes      needs chromium and ffmpeg\n"
         "Columns: time_s (end of the frame in the sound, less the network's look-ahead), state, one per activation,\n"
         "head_pitch_deg, head_yaw_deg, head_roll_deg."
     )
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="WAV or FLAC file")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE|FOLDER", help="what to write")
+    parser.add_argument("--out", type=Path, metavar="FILE|FOLDER", help="what to write; needed unless --video is given")
+    parser.add_argument(
+        "--video", type=Path, metavar="FILE.mp4", help="film the face speaking a single input, with sound"
+    )
     parser.add_argument("--format", choices=sorted(WRITERS), help="csv (default), jsonl or npz; known by the suffix")
     parser.add_argument("--model", metavar="NAME", help="name of a shipped network, or path of a manifest")
     parser.add_argument("--raw", action="store_true", help="without smoothing, silence gate, gains and limits")
@@ -50,14 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments, tuple(extra))
     manifest = find_manifest(settings.model.path)
     check_channels(settings, manifest)
-    targets = output_paths(arguments.inputs, arguments.out, arguments.format)
+    targets = _targets(arguments)
     session = choose_backend(settings, manifest).backend.open(manifest)
     failures = []
     try:
         for path, target in _with_progress(targets, arguments.quiet):
             try:
                 table = render_file(path, settings, manifest, session, is_raw=arguments.raw)
-                WRITERS[target.suffix[1:].lower()](target, table)
+                _write(path, target, table, settings)
             except (AuEdgeError, OSError) as error:
                 err = error if isinstance(error, AuEdgeError) else _unwritable(target, error)
                 failures.append(err)
@@ -69,6 +74,35 @@ def run(arguments: argparse.Namespace) -> int:
     if len(targets) > 1:
         print(f"au-edge: {len(failures)} of {len(targets)} files failed; the others are written", file=sys.stderr)
     return failures[0].exit_code
+
+
+def _targets(arguments: argparse.Namespace) -> list[tuple[Path, Path]]:
+    """Return what is written from which input, the film last."""
+    inputs, video = arguments.inputs, arguments.video
+    if arguments.out is None and video is None:
+        raise InputError("au-edge render", "it is not said what to write", "Give --out or --video")
+    targets = [] if arguments.out is None else output_paths(inputs, arguments.out, arguments.format)
+    if video is None:
+        return targets
+    if len(inputs) != 1 or video.suffix.lower() != VIDEO_SUFFIX:
+        raise InputError(f"--video {video}", "it is one .mp4 of one input", "Name one input and FILE.mp4")
+    return [*targets, (inputs[0], video)]
+
+
+def _write(path: Path, target: Path, table: FrameTable, settings: Settings) -> None:
+    """Write frames as their target's suffix says."""
+    if target.suffix.lower() != VIDEO_SUFFIX:
+        WRITERS[target.suffix[1:].lower()](target, table)
+        return
+    from tqdm import tqdm
+
+    from edge.head.video import render_video
+
+    with tqdm(total=len(table), unit="frame", disable=None, dynamic_ncols=True, file=sys.stderr) as bar:
+        render_video(
+            table.channels, table.values, table.frame_rate, path, target, settings=settings.head,
+            on_frame=lambda n_done: bar.update(n_done - bar.n),
+        )  # fmt: skip
 
 
 def output_paths(inputs: Sequence[Path], out: Path, kind: str | None) -> list[tuple[Path, Path]]:
