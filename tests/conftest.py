@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
+from collections.abc import Iterator
+
 import pytest
 
 from tests.requirements import set_required
@@ -19,3 +23,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     set_required({name for value in config.getoption("--require") for name in value.split(",")})
+
+
+_MATHS = ctypes.CDLL(ctypes.util.find_library("m"))
+_DEFAULT_ENVIRONMENT = ctypes.c_void_p(-1)  # FE_DFL_ENV of fenv.h
+
+
+@pytest.fixture(autouse=True)
+def _floating_point_as_it_was() -> Iterator[None]:
+    """Undo what ONNX Runtime leaves behind: the thread that opens a session treats denormals as zero from then on."""
+    yield
+    _MATHS.fesetenv(_DEFAULT_ENVIRONMENT)

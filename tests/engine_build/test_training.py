@@ -73,7 +73,7 @@ def test_training_lowers_the_loss(dataset: Path, tmp_path: Path) -> None:
     trainer = Trainer(config, tmp_path / "run", tmp_path / "cache", quiet=True)
     trainer.train()
     losses = [entry["train"]["activations"] for entry in trainer.history]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_what_has_no_confidence_gives_no_gradient(dataset: Path, tmp_path: Path) -> None:
