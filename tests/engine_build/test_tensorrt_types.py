@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 FILES = (
     "edge/backends/tensorrt.py",
     "edge/backends/tensorrt_library.py",
+    "edge/backends/tensorrt_session.py",
     "engine_build/tensorrt_build.py",
 )
 

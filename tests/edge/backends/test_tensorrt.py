@@ -14,8 +14,9 @@ import pytest
 
 from edge.backends.cuda import find_gpu
 from edge.backends.engine_file import cache_folders, engine_file_name, find_engine, read_fingerprint, sidecar_path
-from edge.backends.tensorrt import TensorRtBackend, TensorRtSession
+from edge.backends.tensorrt import TensorRtBackend
 from edge.backends.tensorrt_library import Messages, find_library, make_logger
+from edge.backends.tensorrt_session import TensorRtSession
 from edge.errors import BackendError, ModelError
 from tests import fake_cuda, fake_tensorrt
 from tests.requirements import need
@@ -358,8 +359,8 @@ def test_the_double_has_the_names_and_parameters_of_the_real_library() -> None:
 def test_the_real_library_refuses_what_is_no_engine_and_we_say_so(tmp_path: Path) -> None:
     real = find_library("tensorrt_rtx")
     need("tensorrt_rtx", not isinstance(real, str), str(real))
-    from edge.backends.tensorrt import _load_engine
+    from edge.backends.tensorrt_session import load_engine
 
     messages = Messages()
     with pytest.raises(ModelError, match=r"tensorrt_rtx .* cannot load it: .*rror"):
-        _load_engine("tensorrt_rtx", make_logger(real, messages), messages, "engine x", b"no engine" * 100)
+        load_engine("tensorrt_rtx", make_logger(real, messages), messages, "engine x", b"no engine" * 100)
