@@ -79,6 +79,8 @@ class LiveReport:
         if not self._is_ready and frame.state in (State.LIVE, State.SILENCE):
             self._is_ready = True
             self._notifier.ready()
+        if not self._is_ready:
+            self._notifier.starting("waiting for sound")
         self._notifier.watchdog()
         now_s = self._clock.monotonic_s()
         if self._is_ready and now_s >= self._next_status_s:

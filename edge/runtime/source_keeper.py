@@ -9,11 +9,11 @@ import logging
 import threading
 
 from edge.contracts import AudioSource, Clock
-from edge.errors import AuEdgeError, DeviceError
+from edge.errors import AuEdgeError, BackendError, DeviceError
 from edge.frames import AudioChunk
 
 FIRST_WAIT_S = 0.2  # a card that was replugged is back within a second: the first tries are quick
-LONGEST_WAIT_S = 3.0
+LONGEST_WAIT_S = 0.7  # sound flows again within a second of the device's return; a look for a missing card is cheap
 _log = logging.getLogger("au-edge.source")
 
 
@@ -100,6 +100,8 @@ class SourceKeeper:
         if self._opener.is_alive():
             return
         self._opener = None
+        if isinstance(self._opener_error, BackendError):
+            raise self._opener_error  # a sound library that is stuck for ever: only a new process helps
         if self._opener_error is None:
             self._is_open = True
             _log.warning("sound is back: %s", self._source.description)

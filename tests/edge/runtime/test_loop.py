@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from edge.errors import BackendError
 from edge.frames import State
 from edge.metrics import Metrics
 from edge.runtime.loop import STOP_FRAMES, FrameLoop
@@ -170,3 +171,19 @@ def test_look_ahead_dates_the_face_back() -> None:
     FrameLoop(keeper, made, [], [output], LossSettings(), clock, metrics).run(threading.Event())
     assert manifest(100.0).lookahead_samples == 4410
     assert output.frames[9 - metrics.late_frames].capture_time_s == pytest.approx(1000 + 1 / 3 - 0.1)
+
+
+def test_a_sound_library_that_is_stuck_for_ever_ends_the_loop() -> None:
+    class Stuck(ScriptedSource):
+        def open(self) -> None:
+            self.n_opened += 1
+            if self.n_opened > 1:
+                raise BackendError("the audio system", "it hangs", "the service manager starts a new process")
+
+    clock = ManualClock()
+    keeper = SourceKeeper(Stuck(clock, [("sound", 1470), ("lost",)]), clock)
+    keeper.open()
+    metrics = Metrics()
+    loop = FrameLoop(keeper, pipeline(CountingSession(), metrics), [], [Collector()], LossSettings(), clock, metrics)
+    with pytest.raises(BackendError):
+        loop.run(threading.Event())
