@@ -215,12 +215,13 @@ def precision_metrics(
 ) -> dict[str, Any]:
     """Return how much a second precision of the same network differs: mean, and the largest loss of r."""
     a, b = np.concatenate(one), np.concatenate(other)
+    true = np.concatenate([clip.true for clip in clips])
+    known = np.concatenate([clip.known for clip in clips])
     losses: Mapping[str, float] = {
-        channel: correlation(a[:, i], np.concatenate([clip.true[:, i] for clip in clips]))
-        - correlation(b[:, i], np.concatenate([clip.true[:, i] for clip in clips]))
+        channel: correlation(a[known[:, i], i], true[known[:, i], i])
+        - correlation(b[known[:, i], i], true[known[:, i], i])
         for i, channel in enumerate(channels)
-        if np.concatenate([clip.known[:, i] for clip in clips]).all()
-        and np.concatenate([clip.true[:, i] for clip in clips]).std() > 1e-3
+        if known[:, i].any() and true[known[:, i], i].std() > 1e-3
     }
     finite = {name: value for name, value in losses.items() if np.isfinite(value)}
     worst = max(finite, key=lambda name: finite[name]) if finite else ""
