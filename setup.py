@@ -30,7 +30,7 @@ CALIBRATE = ["onnx>=1.15"]
 setup(
     name="au-edge",
     version=VERSION,
-    description="Live speech in, facial action units and head rotation out over UDP and OSC, on a Jetson or any small Linux machine",
+    description="Live speech in, facial action units and head rotation out over UDP and OSC, on a small Linux machine",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
@@ -52,7 +52,7 @@ setup(
     },
     install_requires=[
         "numpy>=1.21",
-        "onnxruntime>=1.17",
+        "onnxruntime>=1.21",
         "soundfile>=0.12",
         "python-osc>=1.8",
         "pyaudio>=0.2.13",

@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": ("edge.commands.watch", "show frames that arrive over UDP or OSC"),
     "head": ("edge.commands.head", "serve a page with a face that shows the frames that arrive"),
     "config": ("edge.commands.config", "show the configuration in force and where each value came from"),
+    "sync": ("edge.commands.sync", "find the delay that brings face and sound together"),
     "servo": ("edge.commands.servo", "move one actuator by hand, to find its limits"),
     "protocols": ("edge.commands.protocols", "list the wire formats"),
 }

@@ -32,7 +32,7 @@ from edge.frames import AUFrame
 from edge.live_report import LiveReport
 from edge.manifest import Manifest
 from edge.metrics import Metrics
-from edge.realtime import make_thread_realtime
+from edge.realtime import MAIN_PRIORITY, SWITCH_INTERVAL_S, make_thread_normal, make_thread_realtime
 from edge.runtime.loop import FrameLoop
 from edge.runtime.source_keeper import SourceKeeper
 from edge.service import ServiceNotifier
@@ -94,6 +94,10 @@ class LiveProgram:
             for number in self._signals():
                 closing.callback(signal.signal, number, signal.signal(number, self._on_signal))
             self._prepare(closing)
+            if self._settings.realtime.fifo_priority:
+                closing.callback(sys.setswitchinterval, sys.getswitchinterval())
+                closing.callback(make_thread_normal, threading.get_native_id())
+                sys.setswitchinterval(SWITCH_INTERVAL_S)
             # A daemon: where a library hangs for ever, the program still ends when it is told to.
             engine = threading.Thread(target=self._run_engine, name="au-edge-engine", daemon=True)
             engine.start()
@@ -135,8 +139,8 @@ class LiveProgram:
         return make_outputs(every, self._manifest, self._clock)
 
     def _make_stages(self, settings: Settings) -> tuple[list[FrameStage], list[FrameStage]]:
-        stages, idle_stages = make_stages(settings, self._manifest)
-        return [*stages, *([self._head] if self._head is not None else [])], idle_stages
+        stages, last_stages = make_stages(settings, self._manifest)
+        return [*stages, *([self._head] if self._head is not None else [])], last_stages
 
     def _make_head(self) -> LiveHead | None:
         """Serve the page where it is configured."""
@@ -178,6 +182,8 @@ class LiveProgram:
                 continue
             if ends_s is None:
                 ends_s = now_s + self._duration_s if self._duration_s is not None else float("inf")
+                if self._settings.realtime.fifo_priority:
+                    make_thread_realtime(MAIN_PRIORITY, "main")
                 if self._has_view:
                     self._report.open_view(self._manifest.channels)
             if now_s >= ends_s:
@@ -209,28 +215,33 @@ class LiveProgram:
                     "the new configuration", f"it changes {', '.join(changed)}", "Restart the program for these"
                 )
             check_channels(settings, self._manifest)
-            stages, idle_stages = self._make_stages(settings)
+            stages, last_stages = self._make_stages(settings)
             outputs = self._make_outputs(settings)
         except AuEdgeError as err:
             _log.error("configuration not changed: %s", err)
         else:
-            self._apply(settings, stages, idle_stages, outputs)
+            self._apply(settings, stages, last_stages, outputs)
         self._notifier.ready()
 
-    def _apply(self, settings: Settings, stages: Any, idle_stages: Any, outputs: list[FrameOutput]) -> None:
-        for output in outputs:
-            output.open()
+    def _apply(self, settings: Settings, stages: Any, last_stages: Any, outputs: list[FrameOutput]) -> None:
+        before = {output.name: output for output in self._outputs}
+        after = [_adopted(before.get(output.name), output) for output in outputs]
+        for output in after:
+            if output not in self._outputs:
+                output.open()
         done = threading.Event()
 
         def change(loop: FrameLoop) -> None:
-            for old in loop.replace(stages, idle_stages, outputs):
-                old.close()
+            loop.replace(stages, last_stages, after)
             done.set()
 
         if self._loop is not None:
             self._loop.request(change)
             done.wait(1.0)
-        self._outputs = outputs
+        for output in self._outputs:
+            if output not in after:
+                output.close()  # here and not on the engine thread: a robot takes a second to its safe pose
+        self._outputs = after
         self._settings = settings
         _log.info("configuration read again and in force")
 
@@ -253,11 +264,11 @@ class LiveProgram:
         try:
             session.warm_up(settings.model.warm_up_frames)
             keeper.open(wait=settings.audio.wait)
-            stages, idle_stages = self._make_stages(settings)
+            stages, last_stages = self._make_stages(settings)
             pipeline = make_pipeline(manifest, session, lambda: self._source.rate_hz, stages, self._metrics)
             is_live = settings.audio.pace == "realtime" or settings.audio.source not in ("file", "tone", "noise")
             self._loop = FrameLoop(
-                keeper, pipeline, idle_stages, self._outputs, settings.loss, self._clock, self._metrics,
+                keeper, pipeline, last_stages, self._outputs, settings.loss, self._clock, self._metrics,
                 is_live=is_live, on_frame=self._on_frame,
             )  # fmt: skip
             for output in self._outputs:
@@ -289,3 +300,11 @@ class LiveProgram:
     def _on_frame(self, frame: AUFrame) -> None:
         """Take a frame that was sent, on the engine thread."""
         self._report.on_frame(frame)
+
+
+def _adopted(old: FrameOutput | None, new: FrameOutput) -> FrameOutput:
+    """Return the old receiver where it can go on, without a gap, as the new one is configured (a robot can)."""
+    adopt = getattr(old, "adopt", None)
+    if old is None or adopt is None or type(old) is not type(new) or not adopt(new):
+        return new
+    return old

@@ -13,6 +13,10 @@ import os
 import resource
 
 CAPTURE_PRIORITY = 10
+# The main thread draws and logs, and holds the interpreter's lock meanwhile: if others could take its processor then,
+# the engine would wait for both (measured on a busy machine: up to 250 ms; with these two numbers up to 3 ms).
+MAIN_PRIORITY = 5
+SWITCH_INTERVAL_S = 0.0005  # after which a thread that holds the lock is asked for it; Python's own is 5 ms
 ENGINE_PRIORITY = 15  # both below the kernel's own interrupt threads, which stand at 50
 
 

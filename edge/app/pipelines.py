@@ -14,7 +14,7 @@ from edge.settings import Settings
 
 
 def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage], list[FrameStage]]:
-    """Return the post-processing of frames with sound, and of those without."""
+    """Return what makes a face of the network's output, and what is done last to every face, with or without sound."""
     from edge.postprocess.life import Life, Living
     from edge.postprocess.limits import Gains, Limits
     from edge.postprocess.prosody import Prosody
@@ -22,7 +22,6 @@ def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage
     from edge.postprocess.smoothing import Smoothing
 
     period_s = manifest.frame_period_s
-    limits = Limits(settings.limit, manifest.channels)
     gate = SilenceGate(settings.silence, period_s, manifest.sample_rate_hz)
     living = Living(Life(settings.life, manifest.channels, settings.life.seed))  # goes on where sound does not
     with_sound: list[FrameStage] = [
@@ -31,10 +30,14 @@ def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage
         Prosody(settings.prosody.amount, manifest.sample_rate_hz, period_s, manifest.channels),
         Smoothing(settings.smoothing, manifest.channels, period_s),
         Resting(gate),
-        living,
-        limits,
     ]
-    return with_sound, [living, limits]
+    return with_sound, [living, Limits(settings.limit, manifest.channels)]
+
+
+def make_every_stage(settings: Settings, manifest: Manifest) -> list[FrameStage]:
+    """Return the whole post-processing in order, for sound that has no gaps (files, measurements)."""
+    with_sound, last = make_stages(settings, manifest)
+    return [*with_sound, *last]
 
 
 def make_features(manifest: Manifest) -> FeatureExtractor:
@@ -66,6 +69,11 @@ def make_pipeline(
     from edge.features.resampler import Resampler
 
     features = make_features(manifest)
+    if features.shape != session.features.shape:
+        raise ModelError(
+            f"network {manifest.name}", f"it takes {session.features.shape}, its features have {features.shape}",
+            "Export the network and its manifest again, both together",
+        )  # fmt: skip
     framer = Framer(FrameAxis(manifest.sample_rate_hz, manifest.frame_rate), features.window_samples)
 
     def resampler_for(rate_hz: int) -> Resampler:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge.app import PROTOCOLS, TRANSPORTS, load_class, make_backend, make_pipeline, make_stages, shipped_speech
+from edge.app import PROTOCOLS, TRANSPORTS, load_class, make_backend, make_every_stage, make_pipeline, shipped_speech
 from edge.bench.durations import DurationMetrics, TimedCodec, TimedTransport
 from edge.clock import SystemClock
 from edge.contracts import Codec, InferenceSession, Transport
@@ -169,7 +169,7 @@ def open_lane(settings: Settings, manifest: Manifest, name: str, port: int, prot
     codec: Codec = load_class(PROTOCOLS, protocol)(manifest, {})
     transport: Transport = load_class(TRANSPORTS, "udp")("127.0.0.1", port)
     transport.open()
-    stages, _ = make_stages(settings, manifest)
+    stages = make_every_stage(settings, manifest)
     pipeline = make_pipeline(manifest, session, lambda: manifest.sample_rate_hz, stages, metrics)
     label = f"{manifest.name} on {name}"
     return Lane(

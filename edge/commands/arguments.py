@@ -9,6 +9,8 @@ from edge.app import protocol_options
 from edge.configuration import load_settings
 from edge.settings import Settings
 
+LONGEST_S = 1e9  # 30 years; more is a mistake
+
 
 def add_configuration_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --config and -o."""
@@ -22,6 +24,14 @@ def add_configuration_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION.KEY=VALUE",
         help="set one key, stronger than every file; may be given again",
     )
+
+
+def duration_s(text: str) -> float:
+    """Return a positive number of seconds; argparse says what is wrong with another, with exit status 2."""
+    value = float(text)
+    if not 0 < value < LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text} is no positive number of seconds")
+    return value
 
 
 def settings_from(arguments: argparse.Namespace, extra: tuple[str, ...] = ()) -> Settings:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.app import check_channels, choose_backend, find_manifest, make_pipeline, make_stages
+from edge.app import check_channels, choose_backend, find_manifest, make_every_stage, make_pipeline
 from edge.clock import SystemClock
 from edge.commands.arguments import add_configuration_arguments, settings_from
 from edge.contracts import InferenceSession
@@ -170,7 +170,7 @@ def render_file(
     source = SoundFileSource(path, clock=SystemClock(), pace="fast", channel=settings.audio.channel)
     source.open()
     try:
-        stages = [] if is_raw else make_stages(settings, manifest)[0]
+        stages = [] if is_raw else make_every_stage(settings, manifest)
         session.reset()
         pipeline = make_pipeline(manifest, session, lambda: source.rate_hz, stages, Metrics())
         table = FrameTable(manifest)

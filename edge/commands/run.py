@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 
-from edge.commands.arguments import add_configuration_arguments, settings_from
+from edge.commands.arguments import add_configuration_arguments, duration_s, settings_from
 from edge.live import LiveProgram
 from edge.settings import Settings
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--input", metavar="FILE", help="speak this WAV or FLAC file at its own pace")
     parser.add_argument("--loop", action="store_true", help="with --input: again and again")
     parser.add_argument("--model", metavar="NAME", help="name of a shipped network, or path of a manifest")
-    parser.add_argument("--duration", type=float, metavar="SECONDS", help="end by itself after this time")
+    parser.add_argument("--duration", type=duration_s, metavar="SECONDS", help="end by itself after this time")
     view = parser.add_mutually_exclusive_group()
     view.add_argument("--view", action="store_true", default=None, help="draw the face in the terminal")
     view.add_argument("--no-view", dest="view", action="store_false", help="log lines only")
@@ -36,9 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until a signal, the end of the input, or --duration; return 0."""
-    if arguments.duration is not None and not 0 < arguments.duration < 1e9:
-        print("au-edge run: --duration must be a positive number of seconds", file=sys.stderr)
-        return 2
     extra = _options_of(arguments)
 
     def load() -> Settings:

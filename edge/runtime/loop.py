@@ -33,7 +33,7 @@ class FrameLoop:
     Args:
         keeper: The source of sound.
         pipeline: From sound to frames.
-        idle_stages: Stages that also move a face without sound (idle life, limits).
+        last_stages: Done to every frame, with sound or without (idle life, limits).
         outputs: Receivers.
         loss: Times of held frames and lateness.
         clock: The machine's.
@@ -46,7 +46,7 @@ class FrameLoop:
         self,
         keeper: SourceKeeper,
         pipeline: Pipeline,
-        idle_stages: Sequence[FrameStage],
+        last_stages: Sequence[FrameStage],
         outputs: Sequence[FrameOutput],
         loss: LossSettings,
         clock: Clock,
@@ -56,7 +56,7 @@ class FrameLoop:
     ) -> None:
         self._keeper = keeper
         self._pipeline = pipeline
-        self._idle_stages = list(idle_stages)
+        self._last_stages = list(last_stages)
         self._outputs = list(outputs)
         self._loss = loss
         self._clock = clock
@@ -77,11 +77,11 @@ class FrameLoop:
         self._change = change
 
     def replace(
-        self, stages: Sequence[FrameStage], idle_stages: Sequence[FrameStage], outputs: Sequence[FrameOutput]
+        self, stages: Sequence[FrameStage], last_stages: Sequence[FrameStage], outputs: Sequence[FrameOutput]
     ) -> Sequence[FrameOutput]:
         """Take new post-processing and receivers, from within a `request`; return the receivers they replace."""
         self._pipeline.stages[:] = stages
-        self._idle_stages[:] = idle_stages
+        self._last_stages[:] = last_stages
         replaced, self._outputs = self._outputs, list(outputs)
         return replaced
 
@@ -127,7 +127,9 @@ class FrameLoop:
         if self._is_live and age_s - lookahead_s > self._loss.max_late_ms / 1000:
             self._metrics.late_frames += 1
             return
-        self._fallback.remember(frame)
+        self._fallback.remember(frame)  # before life: it goes on in held frames and must not be held as well
+        for stage in self._last_stages:
+            stage.apply(frame, _NO_SAMPLES)
         self._send(frame, now_s)
         self._metrics.observe("sound_to_sent", max(0.0, age_s - lookahead_s))
 
@@ -138,7 +140,7 @@ class FrameLoop:
         frame.index += 1
         frame.level_dbfs = -120.0
         frame.capture_time_s = now_s
-        for stage in self._idle_stages:
+        for stage in self._last_stages:
             stage.apply(frame, _NO_SAMPLES)
         self._send(frame, now_s)
         self._next_idle_s = max(self._next_idle_s + self._period_s, now_s)

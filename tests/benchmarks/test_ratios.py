@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from edge.app import choose_backend, find_manifest, make_features, make_pipeline, make_stages, protocol_options
+from edge.app import choose_backend, find_manifest, make_every_stage, make_features, make_pipeline, protocol_options
 from edge.app.receivers import make_output
 from edge.bench.lanes import load_speech
 from edge.clock import SystemClock
@@ -145,7 +145,7 @@ def test_a_frame_makes_no_more_calls_than_it_did(
     receivers: Callable[[int], list[FrameOutput]], speech: np.ndarray
 ) -> None:
     session = choose_backend(SETTINGS, MANIFEST).backend.open(MANIFEST)
-    stages, _ = make_stages(SETTINGS, MANIFEST)
+    stages = make_every_stage(SETTINGS, MANIFEST)
     pipeline = make_pipeline(MANIFEST, session, lambda: 44_100, stages, Metrics())
     (output,) = receivers(1)
     counts: list[int] = []

