@@ -11,8 +11,10 @@ from edge.commands.arguments import duration_s
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
-    parser.epilog = "Examples:\n  au-edge watch                 OSC on port 9000\n  au-edge watch --port 9001     JSON\n"
+    parser.epilog = (
+        "Examples:\n  au-edge watch                 OSC on port 9000\n  au-edge watch --port 9001     JSON\n"
         "With --duration the exit status is 1 where nothing arrived."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 for all (%(default)s)")
     parser.add_argument(
         "--port", type=int, default=9000, help="UDP port; OSC, JSON or binary are told apart (%(default)s)"
