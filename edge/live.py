@@ -98,10 +98,6 @@ class LiveProgram:
                 closing.callback(sys.setswitchinterval, sys.getswitchinterval())
                 closing.callback(make_thread_normal, threading.get_native_id())
                 sys.setswitchinterval(SWITCH_INTERVAL_S)
-            if self._settings.realtime.fifo_priority:
-                closing.callback(sys.setswitchinterval, sys.getswitchinterval())
-                closing.callback(make_thread_normal, threading.get_native_id())
-                sys.setswitchinterval(SWITCH_INTERVAL_S)
             # A daemon: where a library hangs for ever, the program still ends when it is told to.
             engine = threading.Thread(target=self._run_engine, name="au-edge-engine", daemon=True)
             engine.start()
@@ -186,8 +182,6 @@ class LiveProgram:
                 continue
             if ends_s is None:
                 ends_s = now_s + self._duration_s if self._duration_s is not None else float("inf")
-                if self._settings.realtime.fifo_priority:
-                    make_thread_realtime(MAIN_PRIORITY, "main")
                 if self._settings.realtime.fifo_priority:
                     make_thread_realtime(MAIN_PRIORITY, "main")
                 if self._has_view:
