@@ -16,7 +16,14 @@ from tests.system.programs import ROOT, SPEECH, environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-BARE = {"au-edge render", "au-edge run", "au-edge head"}  # named in a sentence, not meant to be typed like this
+BARE = {
+    "au-edge render",
+    "au-edge run",
+    "au-edge head",
+    "au-edge bench",
+    "au-edge servo",
+    "au-edge sync",
+}  # named in a sentence, not meant to be typed like this
 INLINE = [line for line in re.findall(r"`(au-edge [^`]+)`", README) if line not in BARE]
 LINES = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line.startswith("au-edge ")]
 # Commands that go on for ever or need a microphone end by themselves here; all else is as written.
