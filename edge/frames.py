@@ -65,7 +65,7 @@ class AUFrame:
         end_sample_index: Absolute index, at the model's rate, one past the newest sample the frame rests on.
         capture_time_s: CLOCK_MONOTONIC at which the sound that this face belongs to was at the microphone.
         capture_unix_s: The same instant as Unix time.
-        level_dbfs: Level of the frame's sound, dB relative to full scale.
+        level_dbfs: Level of the frame's sound in the band of voices (about 200 Hz to 5 kHz), dB relative to full scale.
         state: See `State`.
     """
 

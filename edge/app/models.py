@@ -91,7 +91,8 @@ def choose_backend(settings: Settings, manifest: Manifest) -> BackendChoice:
         backend = make_backend(name, settings)
         why_not = backend.probe(manifest)
         if why_not is None:
-            others = f" ({'; '.join(refusals)})" if refusals else ""
+            # The first words of each refusal are enough for a log; `au-edge check` has the remedies.
+            others = f" ({'; '.join(refusal.partition(' (')[0] for refusal in refusals)})" if refusals else ""
             reason = "asked for" if wanted != "auto" else f"the fastest that is usable here{others}"
             return BackendChoice(backend, f"backend {name}: {reason}")
         refusals.append(f"{name}: {why_not}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 
 from edge.commands.arguments import duration_s
@@ -27,5 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from edge.outputs.receiving import StreamDecoder
     from edge.watch.receive import run_watch
 
+    # The terminal is given back on every way out, so SIGTERM goes the way of Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     stream = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # `>&-` leaves None
     return run_watch(arguments.host, arguments.port, StreamDecoder(), duration_s=arguments.duration, stream=stream)
