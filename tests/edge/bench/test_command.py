@@ -17,6 +17,7 @@ from edge.bench.measured_process import MeasuredProcess, ProgramWish
 from edge.bench.process_usage import memory_mib, sample_usage, usage_between
 from edge.cli import main
 from edge.errors import DeviceError
+from edge.realtime import ENGINE_PRIORITY, MAIN_PRIORITY
 from tests.requirements import need
 
 SPEECH = Path("edge/demo/speech.flac").resolve()
@@ -53,6 +54,13 @@ def test_three_seconds_are_ninety_frames(result) -> None:
     assert 0 < live["startup_s"][0] < 60
     assert 20 < live["memory_mib"]["now"] <= live["memory_mib"]["peak"] < 150
     assert 0.001 < live["core_share"] < 1.5
+
+
+def test_every_thread_that_can_hold_the_interpreters_lock_is_real_time(result) -> None:
+    need("realtime", os.geteuid() == 0, "only root may set priorities beyond its limit")
+    found, _, _ = result
+    (live,) = found["live"].values()
+    assert {f"real-time {MAIN_PRIORITY}", f"real-time {ENGINE_PRIORITY}"} <= live["by_thread"].keys()
 
 
 def test_the_parts_of_a_frame_do_not_exceed_the_whole(result) -> None:
