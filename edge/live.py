@@ -198,9 +198,12 @@ class LiveProgram:
         metrics = self._settings.metrics
         if not metrics.enabled:
             return None
+        from edge.bench.jetson import machine_sensors
         from edge.metrics_http import MetricsServer
 
-        server = MetricsServer(self._metrics, self._report.counters, dict, self._clock, metrics.host, metrics.port)
+        server = MetricsServer(
+            self._metrics, self._report.counters, machine_sensors, self._clock, metrics.host, metrics.port
+        )
         server.open()
         return server
 

@@ -88,6 +88,22 @@ def read_power_w(root: Path = Path("/")) -> float | None:
     return sum(rails.values())
 
 
+def machine_sensors(root: Path = Path("/")) -> dict[str, float]:
+    """Return temperatures (`NAME_celsius`) and the module's power (`module_watts`) as a watcher wants them.
+
+    Args:
+        root: Where /sys and /proc are.
+
+    Returns:
+        Empty where this is no Jetson.
+    """
+    facts = read_jetson(root)
+    if facts is None:
+        return {}
+    found = {f"{name}_celsius": value for name, value in facts.temperatures_c.items()}
+    return found if facts.power_w is None else {**found, "module_watts": facts.power_w}
+
+
 class PowerMeter:
     """Mean power over a stretch of time, sampled by a thread.
 

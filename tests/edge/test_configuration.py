@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.configuration import default_text, load_settings
 from edge.errors import EXIT_CONFIGURATION, ConfigurationMistakesError
@@ -102,3 +106,26 @@ def test_values_that_are_not_finite_are_refused() -> None:
     for text in ("nan", "inf", "-inf", "1e999"):
         with pytest.raises(ConfigurationMistakesError):
             load(overrides=(f"silence.hold_ms={text}",))
+
+
+@given(
+    st.text(alphabet=st.characters(codec="utf-8"), max_size=300)
+    | st.text("[]=\n# .audiosmthrepx0159:;%-", max_size=200)
+)
+@settings(deadline=None)
+def test_any_text_is_a_configuration_or_a_list_of_mistakes(text: str) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".conf") as file:
+        file.write(text.encode("utf-8"))
+        file.flush()
+        with contextlib.suppress(ConfigurationMistakesError):
+            load(Path(file.name))
+
+
+@given(st.binary(max_size=400))
+@settings(deadline=None)
+def test_any_bytes_are_a_configuration_or_a_list_of_mistakes(content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".conf") as file:
+        file.write(content)
+        file.flush()
+        with contextlib.suppress(ConfigurationMistakesError):
+            load(Path(file.name))

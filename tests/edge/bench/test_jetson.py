@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.bench.jetson import PowerMeter, read_jetson, read_power_w
+from edge.bench.jetson import PowerMeter, machine_sensors, read_jetson, read_power_w
 from edge.bench.machine import describe_machine, machine_facts
 
 
@@ -73,6 +73,12 @@ def test_mode_clocks_heat_and_watts_of_an_orin_nano(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert not found.clocks_are_fixed
     assert found.power_w == pytest.approx(5.0), "VDD_IN is the module; the other rails are parts of it"
+
+
+def test_what_a_watcher_reads_of_heat_and_watts(tmp_path: Path) -> None:
+    assert machine_sensors(tmp_path) == {}
+    write(tmp_path, ORIN_NANO)
+    assert machine_sensors(tmp_path) == {"cpu-thermal_celsius": 48.25, "module_watts": pytest.approx(5.0)}
 
 
 def test_jetson_clocks_is_seen(tmp_path: Path) -> None:
