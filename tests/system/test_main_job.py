@@ -74,7 +74,7 @@ def test_liblo_decodes_what_is_sent() -> None:
     infos = [line for line in lines if "/face/info" in line]
     units = [line for line in lines if "/face/au" in line]
     assert len(infos) >= 80
-    assert len(units) == len(infos)
+    assert abs(len(units) - len(infos)) <= 1  # oscdump is stopped between two lines
     assert " iiis " in infos[0]
     assert "f" * 52 in units[0]
     assert any("/face/names" in line and "jawOpen" in line for line in lines)
