@@ -33,7 +33,9 @@ class SourceKeeper:
         self._is_open = False
         self._is_closing = False
         self._wait_s = FIRST_WAIT_S
+        self._tried_s = 0.0
         self._next_try_s = 0.0
+        self._is_loss_said = False
         self.losses = 0
 
     @property
@@ -67,11 +69,15 @@ class SourceKeeper:
         """Return the next sound, or None where none came within the time or the source is away."""
         if self._is_open:
             try:
-                return self._source.read(timeout_s)
+                chunk = self._source.read(timeout_s)
             except DeviceError as err:
-                self.losses += 1
+                self.losses += not self._is_loss_said
                 self._lose(err)
                 return None
+            if chunk is not None and self._is_loss_said:
+                self._is_loss_said = False
+                _log.warning("sound is back: %s", self._source.description)
+            return chunk
         self._continue_opening()
         if not self._is_open:
             self._clock.sleep_until(self._clock.monotonic_s() + timeout_s)
@@ -85,15 +91,26 @@ class SourceKeeper:
             self._source.close()
 
     def _lose(self, error: AuEdgeError) -> None:
-        _log.warning("%s; frames go on without sound while it is opened again", error)
         self._is_open = False
+        if self._is_loss_said:  # it was opened again and gave nothing: a try that failed, however it looked
+            self._fail_try(error, self._tried_s)
+            return
+        self._is_loss_said = True
+        _log.warning("%s; frames go on without sound while it is opened again", error)
         self._wait_s = FIRST_WAIT_S
         self._next_try_s = self._clock.monotonic_s()
+
+    def _fail_try(self, error: Exception, from_s: float) -> None:
+        """Plan the next try, a little later each time."""
+        _log.debug("still no sound: %s", error)
+        self._next_try_s = from_s + self._wait_s
+        self._wait_s = min(self._wait_s * 1.6, LONGEST_WAIT_S)
 
     def _continue_opening(self) -> None:
         """Start a try when one is due, and look at how the last one ended."""
         if self._opener is None:
             if self._clock.monotonic_s() >= self._next_try_s:
+                self._tried_s = self._clock.monotonic_s()
                 self._opener = threading.Thread(target=self._try_open, name="source-opener", daemon=True)
                 self._opener.start()
             return
@@ -104,11 +121,8 @@ class SourceKeeper:
             raise self._opener_error  # a sound library that is stuck for ever: only a new process helps
         if self._opener_error is None:
             self._is_open = True
-            _log.warning("sound is back: %s", self._source.description)
             return
-        _log.debug("still no sound: %s", self._opener_error)
-        self._next_try_s = self._clock.monotonic_s() + self._wait_s
-        self._wait_s = min(self._wait_s * 1.6, LONGEST_WAIT_S)
+        self._fail_try(self._opener_error, self._clock.monotonic_s())
 
     def _try_open(self) -> None:
         self._opener_error = None

@@ -19,6 +19,7 @@ from edge.sources.alsa_devices import DeviceIdentity, card_numbers, find_again, 
 from edge.sources.bounded_call import BoundedCalls
 from edge.sources.capture_ring import Period
 from edge.sources.channels import ChannelChoice
+from edge.sources.first_period import FirstPeriodWait
 from edge.sources.microphone_stream import MicrophoneStream, StreamWish, select_pulse_source
 from edge.sources.portaudio import PortAudio
 from edge.sources.signal_health import SignalHealth
@@ -27,7 +28,6 @@ from edge.sources.stream_clock import StreamClock
 OPEN_LIMIT_S = 8.0  # listing devices takes 0.2 s, with a sound server that must be started some seconds
 CLOSE_LIMIT_S = 2.0
 STUCK_LIMIT_S = 15.0  # a call that has not ended by then never will
-FIRST_PERIOD_S = 2.0  # PulseAudio's first takes up to 1.6 s
 WATCHDOG_S = 0.25  # without a callback; more than any hiccup, less than a pause in a face would be noticed
 WATCHDOG_PERIODS = 8
 DEAD_LOOK_S = 0.04  # silence after which PortAudio is asked whether it stopped
@@ -78,6 +78,8 @@ class Microphone:
         self._health = SignalHealth()
         self._samples = np.zeros(period_samples, np.float32)
         self.arrived_s = 0.0
+        self._first_period = FirstPeriodWait()
+        self._opened_s = 0.0
         self._silent_s = 0.0
         self._looked_s = 0.0
         self._said_realtime = False
@@ -138,7 +140,7 @@ class Microphone:
         self._stream_clock.restart()
         self._rate_hz = stream.rate_hz
         self._silent_s = 0.0
-        self._looked_s = self._clock.monotonic_s()
+        self._opened_s = self._looked_s = self._clock.monotonic_s()
         self._n_opened += 1
         self._stream = stream
 
@@ -172,6 +174,8 @@ class Microphone:
         self._silent_s = 0.0
         self._looked_s = now_s
         self.arrived_s = period.arrived_s
+        if period.position == 0:
+            self._first_period.came(period.arrived_s - self._opened_s)
         end_index, end_time_s = self._place(period)
         samples = self._samples[: period.n_samples]
         self._health.inspect(samples, self._rate_hz)
@@ -234,7 +238,7 @@ class Microphone:
 
     def _watch(self, stream: MicrophoneStream) -> None:
         """Give the device up where it has been silent for too long."""
-        limit_s = FIRST_PERIOD_S
+        limit_s = self._first_period.limit_s
         if stream.ring.n_periods:
             limit_s = max(WATCHDOG_S, WATCHDOG_PERIODS * self._wish.period_samples / self._rate_hz)
         if self._silent_s < DEAD_LOOK_S:
@@ -247,6 +251,8 @@ class Microphone:
             found = f"it has given no sound for {self._silent_s:.2f} s (unplugged or stalled?)"
         else:
             return
+        if not stream.ring.n_periods:
+            self._first_period.missed()
         name = self.description
         self._stream = None
         stream.calm()

@@ -18,6 +18,7 @@ from edge.clock import SystemClock
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import AudioChunk
 from edge.realtime import ENGINE_PRIORITY, make_thread_realtime
+from edge.runtime.source_keeper import SourceKeeper
 from edge.sources import microphone as microphone_module
 from edge.sources.alsa_devices import DeviceIdentity, list_devices
 from edge.sources.microphone import Microphone
@@ -64,6 +65,14 @@ def make(studio: Studio) -> Iterator[object]:
     for air in studio.airs.values():
         air.fault("none")
         air.run_fast(0)
+
+
+def until_heard(keeper: SourceKeeper) -> float:
+    """Return how long it took until sound came."""
+    began_s = time.monotonic()
+    while keeper.read(0.02) is None and time.monotonic() - began_s < 5.0:
+        pass
+    return time.monotonic() - began_s
 
 
 def listen(source: Microphone, seconds: float) -> list[AudioChunk]:
@@ -263,7 +272,7 @@ def test_a_device_whose_clock_is_wrong_keeps_its_times(make, studio: Studio, ppm
     assert source.counters()["lost_samples"] == 0
 
 
-@pytest.mark.parametrize("fault", ["unplugged", "stalled"])
+@pytest.mark.parametrize("fault", ["unplugged", "stalled", "hung"])
 def test_a_device_that_goes_and_comes_is_heard_again_on_the_same_axis(make, studio: Studio, fault: str) -> None:
     air = studio.airs["mono_48"]
     source = make("mono_48")
@@ -289,6 +298,26 @@ def test_a_device_that_goes_and_comes_is_heard_again_on_the_same_axis(make, stud
     assert found[-1] - found[0] <= 2  # the axis went on by the time that passed, as well as two stamps tell it
     assert source.counters()["reopened"] == 1
     assert source.counters()["lost_samples"] > 0.2 * 48_000
+
+
+@pytest.mark.parametrize("fault", ["stalled", "hung"])
+def test_a_device_that_is_opened_while_it_gives_nothing_is_heard_within_a_second_of_its_return(
+    studio: Studio, fault: str
+) -> None:
+    air = studio.airs["mono_48"]
+    source = Microphone("mono_48", clock=SystemClock())
+    keeper = SourceKeeper(source, SystemClock())
+    keeper.open()
+    until_heard(keeper)
+    for away_s in (0.3, 1.1):
+        air.fault(fault)
+        began_s = time.monotonic()
+        while time.monotonic() < began_s + 0.4 + away_s:  # noticed and opened again after 0.3 s
+            keeper.read(0.02)
+        assert air["n_starts"] >= 2
+        air.fault("none")
+        assert until_heard(keeper) < 1.0
+    keeper.close()
 
 
 def test_a_card_that_is_away_is_not_asked_for_again_and_again(make, monkeypatch: pytest.MonkeyPatch) -> None:

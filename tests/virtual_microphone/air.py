@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAGE_BYTES = 4096
-FAULTS = {"none": 0, "unplugged": 1, "stalled": 2, "busy": 3, "overrun": 4, "wedged": 5}
+FAULTS = {"none": 0, "unplugged": 1, "stalled": 2, "busy": 3, "overrun": 4, "wedged": 5, "hung": 6}
 _SOURCE = Path(__file__).with_name("virtual_microphone.c")
 _OFFSETS = {
     "fault": (8, "I"),
@@ -72,7 +72,7 @@ class Air:
         self.sound = sound
 
     def fault(self, name: str) -> None:
-        """Break the microphone ("unplugged", "stalled", "busy", "overrun", "wedged") or repair it ("none")."""
+        """Break the microphone ("unplugged", "stalled", "busy", "overrun", "wedged", "hung") or repair it ("none")."""
         self._set("fault", FAULTS[name])
 
     def run_fast(self, ppm: int) -> None:

@@ -2,8 +2,8 @@
 
     python -m tests.virtual_microphone.rounds FOLDER KIND N_ROUNDS
 
-Kinds: unplugged, stalled, busy, overrun. Prints one JSON object. The source is kept by the runtime's own SourceKeeper,
-so that what is measured is what the frame loop gets.
+Kinds: unplugged, stalled (or hung: until it is opened anew), busy, overrun. Prints one JSON object. The source is kept
+by the runtime's own SourceKeeper, so that what is measured is what the frame loop gets.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def one_round(kind: str, studio: Studio, listener: Listener, chance: random.Rand
         while air["fault"]:
             listener.read()
         return listener.until_heard(time.monotonic())
-    air.fault("stalled" if kind == "stalled" else "unplugged")
+    # A hung stream never gives sound again, not even one that was opened meanwhile and outlives the fault.
+    air.fault(chance.choice(["stalled", "hung"]) if kind == "stalled" else "unplugged")
     broken_s = time.monotonic()
     while listener.keeper.is_open and time.monotonic() - broken_s < GIVE_UP_S:
         listener.read()

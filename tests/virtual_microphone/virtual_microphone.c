@@ -4,8 +4,9 @@
  * sound, int32 [n_frames][n_channels], repeated for ever; sound frame i is at the microphone at
  * sound_start_ns + i / rate on CLOCK_MONOTONIC. A stream that starts at time t captures from the sound frame
  * nearest to t onwards, so what a program heard can be compared with the truth sample by sample, and its time
- * stamps with the true times. Faults (unplugged, stalled, busy, overrun, wedged) are switched in the page while it
- * runs. Wedged is a card that was pulled out during an overrun: recovering from the overrun fails for ever.
+ * stamps with the true times. Faults (unplugged, stalled, busy, overrun, wedged, hung) are switched in the page while
+ * it runs. A stalled stream goes on by itself when the fault is over, a hung one never does: only the next one gives
+ * sound. Wedged is a card that was pulled out during an overrun: recovering from the overrun fails for ever.
  *
  * gcc -shared -fPIC -O2 -DPIC virtual_microphone.c -lasound -o libasound_module_pcm_au_edge_air.so
  */
@@ -25,7 +26,7 @@
 #define NS_PER_S 1000000000LL
 #define FAULT_LOOK_NS 20000000LL /* how often a stalled stream looks whether the fault is over */
 
-enum fault { FAULT_NONE, FAULT_UNPLUGGED, FAULT_STALLED, FAULT_BUSY, FAULT_OVERRUN, FAULT_WEDGED };
+enum fault { FAULT_NONE, FAULT_UNPLUGGED, FAULT_STALLED, FAULT_BUSY, FAULT_OVERRUN, FAULT_WEDGED, FAULT_HUNG };
 
 /* The same layout is in air.py. */
 struct air_page {
@@ -51,6 +52,8 @@ struct microphone {
     int timer;
     int is_running;
     int is_stalled;
+    int is_hung;
+    int64_t look_ns;
     int64_t start_ns;
     int64_t stalled_at;
     int64_t first_index;
@@ -81,7 +84,8 @@ static int64_t ns_of(const struct microphone *mic, int64_t frames)
 static int64_t captured(struct microphone *mic)
 {
     int64_t now = monotonic_ns();
-    if (mic->page->fault == FAULT_STALLED) {
+    mic->is_hung |= mic->page->fault == FAULT_HUNG;
+    if (mic->page->fault == FAULT_STALLED || mic->is_hung) {
         if (!mic->is_stalled) {
             mic->is_stalled = 1;
             mic->stalled_at = frames_in(mic, now - mic->start_ns);
@@ -111,7 +115,8 @@ static int mic_start(snd_pcm_ioplug_t *plug)
     if (is_gone(mic))
         return -ENODEV;
     mic->error_ppm = page->clock_error_ppm;
-    mic->is_stalled = page->fault == FAULT_STALLED; /* from its first sample on */
+    mic->is_hung = page->fault == FAULT_HUNG;
+    mic->is_stalled = page->fault == FAULT_STALLED || mic->is_hung; /* from its first sample on */
     mic->stalled_at = 0;
     mic->start_ns = monotonic_ns();
     /* To the nearest whole sample, and the start moved onto it: the stream's samples are the sound's own. */
@@ -225,10 +230,13 @@ static int mic_poll_descriptors(snd_pcm_ioplug_t *plug, struct pollfd *descripto
     if (space < 1)
         return -EINVAL;
     int64_t wake_frames = mic->wake_frames ? (int64_t)mic->wake_frames : (int64_t)plug->period_size;
-    int64_t wake_ns = monotonic_ns() + FAULT_LOOK_NS;
+    /* Whoever polls for less than this must not put the look off each time. */
+    if (!mic->look_ns)
+        mic->look_ns = monotonic_ns() + FAULT_LOOK_NS;
+    int64_t wake_ns = mic->look_ns;
     if (mic->page->fault == FAULT_UNPLUGGED)
         wake_ns = 1; /* at once: nothing to wait for, as with a card that was pulled out */
-    else if (mic->is_running && mic->page->fault != FAULT_STALLED && !mic->is_stalled)
+    else if (mic->is_running && mic->page->fault != FAULT_STALLED && mic->page->fault != FAULT_HUNG && !mic->is_stalled)
         wake_ns = mic->start_ns + ns_of(mic, (int64_t)plug->appl_ptr + wake_frames);
     struct itimerspec alarm = {.it_value = {.tv_sec = wake_ns / NS_PER_S, .tv_nsec = wake_ns % NS_PER_S}};
     timerfd_settime(mic->timer, TFD_TIMER_ABSTIME, &alarm, NULL);
@@ -251,6 +259,7 @@ static int mic_poll_revents(snd_pcm_ioplug_t *plug, struct pollfd *descriptors, 
         return 0;
     if (read(mic->timer, &n_alarms, sizeof n_alarms) < 0 && errno != EAGAIN)
         return -errno;
+    mic->look_ns = 0;
     if (mic->page->fault == FAULT_UNPLUGGED) {
         *events = POLLERR | POLLHUP;
         return 0;
