@@ -10,7 +10,7 @@ from edge.frames import AUFrame, Float32Array
 from edge.settings import HeadSettings, OutputSettings
 
 if TYPE_CHECKING:
-    from edge.head.server import HeadThread
+    from edge.head.running import HeadThread
 
 
 class LiveHead:
@@ -37,7 +37,7 @@ class LiveHead:
         Raises:
             AuEdgeError: It cannot be served.
         """
-        from edge.head.server import start_head_thread
+        from edge.head.running import start_head_thread
         from edge.outputs.receiving import StreamDecoder
 
         self._thread = start_head_thread(self._settings, lambda: StreamDecoder().feed)

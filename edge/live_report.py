@@ -66,7 +66,7 @@ class LiveReport:
         view.open()
         self._view = view
         if self._page:
-            from edge.head.server import open_in_browser
+            from edge.head.running import open_in_browser
 
             open_in_browser(self._page, os.environ)
 

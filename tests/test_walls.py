@@ -21,7 +21,10 @@ TOP = {
     "edge.recording", "edge.metrics_http", "edge.live_head", "edge.live_report", "edge.__main__",
 }  # fmt: skip
 # Doors: who shows frames reads them by the decoders beside the encoders, so that they cannot drift apart.
-DOORS = {("watch", "edge.outputs.received"), ("watch", "edge.outputs.receiving")}
+DOORS = {
+    ("watch", "edge.outputs.received"), ("watch", "edge.outputs.receiving"),
+    ("head", "edge.outputs.received"), ("head", "edge.outputs.receiving"),
+}  # fmt: skip
 HEAVY = {
     "pyaudio": {"edge/sources/portaudio.py", "edge/bench/loudspeaker.py"},
     "pycuda": {"edge/backends/cuda.py"},

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    from edge.head.server import open_in_browser, run_head
+    from edge.head.running import open_in_browser, run_head
     from edge.outputs.receiving import StreamDecoder
 
     settings = settings_from(arguments)

@@ -7,11 +7,10 @@ many addresses send.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from edge.frames import State
+from edge.outputs.received import ReceivedFrame
 
 SOURCE_TIMEOUT_S = 1.0  # a sender that is silent so long gives way to another
 MOST_SOURCES = 8  # decoders kept, for senders that announce names
@@ -21,47 +20,6 @@ RESTART_STEP_BACK = 100  # frames; a smaller step back is a datagram that was ov
 RATE_WINDOW_FRAMES = 60
 
 Address = tuple[str, int]
-
-
-class ReceivedFrame(Protocol):
-    """What a decoder returns; see edge.outputs.received."""
-
-    @property
-    def values(self) -> Sequence[float]:
-        """Return activations in [0, 1]."""
-        ...
-
-    @property
-    def names(self) -> Sequence[str] | None:
-        """Return their names, or None while they are unknown."""
-        ...
-
-    @property
-    def head_deg(self) -> tuple[float, float, float]:
-        """Return pitch, yaw, roll."""
-        ...
-
-    @property
-    def sequence(self) -> int:
-        """Return the sender's count."""
-        ...
-
-    @property
-    def sequence_modulus(self) -> int:
-        """Return where it wraps round."""
-        ...
-
-    @property
-    def capture_unix_s(self) -> float:
-        """Return when the sound was at the microphone."""
-        ...
-
-    @property
-    def state(self) -> State:
-        """Return what the frame rests on."""
-        ...
-
-
 Decode = Callable[[bytes], ReceivedFrame | None]
 
 

@@ -16,9 +16,9 @@ from urllib.parse import urlencode
 
 from edge.errors import BackendError, ConfigurationError, DeviceError, InputError
 from edge.frames import Float32Array
-from edge.head.arrivals import ReceivedFrame
 from edge.head.chromium import Chromium, Page, find_browser
-from edge.head.server import start_head_thread
+from edge.head.running import start_head_thread
+from edge.outputs.received import ReceivedFrame
 from edge.settings import HeadSettings
 
 LOAD_TIMEOUT_S = 90.0

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from edge.frames import Float32Array
-from edge.head.arrivals import MOST_CHANNELS, ReceivedFrame
+from edge.head.arrivals import MOST_CHANNELS
+from edge.outputs.received import ReceivedFrame
 
 FRAME_KIND, SOUND_KIND = 1, 2
 _FRAME = struct.Struct("<BBHIddffff")

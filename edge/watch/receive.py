@@ -11,7 +11,8 @@ import time
 from typing import TextIO
 
 from edge.errors import ConfigurationError, DeviceError
-from edge.watch.arriving import ArrivingFrame, Decoder
+from edge.outputs.received import ReceivedFrame
+from edge.outputs.receiving import StreamDecoder
 from edge.watch.live_view import Screen
 from edge.watch.screen import Shown
 from edge.watch.stream_model import StreamModel
@@ -21,7 +22,7 @@ _RECEIVE_BYTES = 65535
 STALE_AFTER_S = 1.0  # without a frame the view says that nothing comes
 
 
-def run_watch(host: str, port: int, decoder: Decoder, *, duration_s: float | None, stream: TextIO) -> int:
+def run_watch(host: str, port: int, decoder: StreamDecoder, *, duration_s: float | None, stream: TextIO) -> int:
     """Show what arrives until Ctrl-C or the end of the duration.
 
     Args:
@@ -62,11 +63,11 @@ class Watcher:
         decoder: Reads what arrives.
     """
 
-    def __init__(self, title: str, decoder: Decoder) -> None:
+    def __init__(self, title: str, decoder: StreamDecoder) -> None:
         self.model = StreamModel()
         self._title = title
         self._decoder = decoder
-        self._newest: ArrivingFrame | None = None
+        self._newest: ReceivedFrame | None = None
         self._arrived_s = 0.0
         self._sender = ""
         self._lock = threading.Lock()

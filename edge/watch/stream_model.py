@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from edge.watch.arriving import ArrivingFrame
+from edge.outputs.received import ReceivedFrame
 
 RATE_WINDOW_S = 2.0
 MAX_GAP = 1000  # a larger step of the sequence is another program, not a loss
@@ -27,10 +27,10 @@ class StreamModel:
         self.n_late = 0
         self.n_restarts = 0
         self._arrivals_s: deque[float] = deque()
-        self._last: ArrivingFrame | None = None
+        self._last: ReceivedFrame | None = None
         self._last_age_s: float | None = None
 
-    def take(self, frame: ArrivingFrame, now_s: float, now_unix_s: float) -> bool:
+    def take(self, frame: ReceivedFrame, now_s: float, now_unix_s: float) -> bool:
         """Count a frame.
 
         Args:

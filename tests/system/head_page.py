@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.head.chromium import Page
-from edge.head.server import HeadThread
+from edge.head.running import HeadThread
 from tests.system.programs import ROOT
 
 ARTEFACTS = ROOT / "artefacts" / "head"

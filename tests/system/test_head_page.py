@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge.head.chromium import Chromium, Page, find_browser
-from edge.head.server import HeadThread, start_head_thread
+from edge.head.running import HeadThread, start_head_thread
 from edge.head.wire import Drive
 from edge.outputs.receiving import StreamDecoder
 from edge.settings import HeadSettings

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge.head.chromium import Chromium, Page, find_browser
-from edge.head.server import start_head_thread
+from edge.head.running import start_head_thread
 from edge.head.video import Film, missing_tools, render_video
 from edge.outputs.receiving import StreamDecoder
 from edge.settings import HeadSettings

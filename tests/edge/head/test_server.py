@@ -14,7 +14,7 @@ import pytest
 
 from edge.errors import DeviceError
 from edge.frames import AUFrame, State
-from edge.head.server import HeadThread, open_in_browser, start_head_thread
+from edge.head.running import HeadThread, open_in_browser, start_head_thread
 from edge.head.wire import Drive
 from edge.outputs.receiving import StreamDecoder
 from edge.settings import HeadSettings
