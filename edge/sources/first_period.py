@@ -2,7 +2,8 @@
 
 A sound server may need 1.6 s, a card 10 ms. A device that hangs while it is opened again gives nothing, often not even
 when it has recovered, and only the next opening does: to wait for it as for the slowest server would keep the face
-still for 2 s after the sound is there. So what a device has shown to need is what it gets, several times over.
+still for 2 s after the sound is there. So what a device has shown to need is what it gets, several times over: the
+quickest counts, since a stall that ends by itself makes a first period late and tells nothing of the device.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ class FirstPeriodWait:
     """The limit for the next first period of one device."""
 
     def __init__(self) -> None:
-        self._longest_seen_s = 0.0
+        self._quickest_s = float("inf")
         self._n_missed = 0
 
     @property
     def limit_s(self) -> float:
         """Return after how many seconds without a period a new stream is given up."""
-        if self._longest_seen_s == 0.0 or self._n_missed % PATIENT_EVERY == PATIENT_EVERY - 1:
+        if self._n_missed % PATIENT_EVERY == PATIENT_EVERY - 1:
             return LONGEST_S
-        return min(LONGEST_S, max(SHORTEST_S, MARGIN * self._longest_seen_s))
+        return min(LONGEST_S, max(SHORTEST_S, MARGIN * self._quickest_s))
 
     def came(self, after_s: float) -> None:
         """Learn that a first period came so many seconds after its stream was opened."""
-        self._longest_seen_s = max(self._longest_seen_s, after_s, 1e-3)
+        self._quickest_s = min(self._quickest_s, after_s)
         self._n_missed = 0
 
     def missed(self) -> None:

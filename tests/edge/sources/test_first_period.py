@@ -9,7 +9,7 @@ from edge.sources.first_period import FirstPeriodWait
 
 @pytest.mark.parametrize(
     ("seen_s", "limit_s"),
-    [((), 2.0), ((0.0,), 0.5), ((0.01,), 0.5), ((0.125,), 0.5), ((0.3,), 1.2), ((1.6,), 2.0), ((1.6, 0.01), 2.0)],
+    [((), 2.0), ((0.0,), 0.5), ((0.01,), 0.5), ((0.125,), 0.5), ((0.3,), 1.2), ((1.6,), 2.0), ((0.3, 1.0), 1.2)],
 )
 def test_a_device_gets_four_times_what_it_has_needed_between_half_a_second_and_two(
     seen_s: tuple[float, ...], limit_s: float
@@ -29,4 +29,4 @@ def test_a_device_that_has_become_slow_is_waited_for_at_every_eighth_try() -> No
         wait.missed()
     assert limits_s == [*[0.5] * 7, 2.0] * 2
     wait.came(1.0)
-    assert wait.limit_s == 2.0
+    assert wait.limit_s == 0.5  # one late period may have been a stall that ended by itself
