@@ -1,7 +1,8 @@
 """iFacialMocap: text over UDP, `mouthSmile_R-25|...|=head#x,y,z,px,py,pz|rightEye#x,y,z|leftEye#x,y,z|`.
 
-Values are whole percents; angles are degrees. Frames are pushed to the receiver's port without waiting for its hello.
-Source of the form: ifacialmocap.com/for-developer. No independent reader exists in the package registries.
+Values are whole percents; angles are degrees. Turns are ARKit's own, right-handed with x to the speaker's left, y up
+and z out of the face: x down, y to the left, z to the right shoulder are positive.
+Source of the form: ifacialmocap.com/for-developer; of the axes: see docs/protocols.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from edge.outputs.bounded import BoundedValues
 from edge.outputs.options import Option, OptionValues
 from edge.vocabulary import positions
 
-_EYE_RANGE_DEG = 30.0  # a look of 1.0
+_EYE_RANGE_DEG = 30.0  # a look of 1.0; in recordings it is 25 (up) to 35 (down)
 _LOOKS = tuple(f"eyeLook{way}{side}" for side in ("Left", "Right") for way in ("Up", "Down", "In", "Out"))
 
 
@@ -44,8 +45,10 @@ class IFacialMocapCodec:
         self._template = f"{shapes}=head#{angles},0.00,0.00,0.00|rightEye#{angles}|leftEye#{angles}|"
         self._bounded = BoundedValues(manifest.n_channels)
         self._looks = positions(_LOOKS, manifest.channels)
-        # Unity's turns: x down, y to the right, z to the left shoulder are positive.
-        self._signs = tuple(1.0 if values.flag(f"invert_{axis}") else -1.0 for axis in ("pitch", "yaw", "roll"))
+        self._signs = tuple(
+            -sign if values.flag(f"invert_{axis}") else sign
+            for axis, sign in (("pitch", -1.0), ("yaw", 1.0), ("roll", 1.0))
+        )
 
     def encode(self, frame: AUFrame) -> Sequence[Datagram]:
         """Return one datagram."""
@@ -54,9 +57,9 @@ class IFacialMocapCodec:
         head = [s * angle + 0.0 for s, angle in zip(self._signs, self._bounded.head_deg.tolist(), strict=True)]
         looks = [activations[place] * _EYE_RANGE_DEG if place >= 0 else 0.0 for place in self._looks]
         up, down, inwards, outwards = looks[:4]
-        left = (down - up, inwards - outwards, 0.0)
+        left = (down - up, outwards - inwards, 0.0)
         up, down, inwards, outwards = looks[4:]
-        right = (down - up, outwards - inwards, 0.0)
+        right = (down - up, inwards - outwards, 0.0)
         percents = [round(100 * value) for value in activations]
         return ((self._template % (*percents, *head, *right, *left)).encode(),)
 

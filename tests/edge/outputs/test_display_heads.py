@@ -181,17 +181,40 @@ def test_pylivelinkface_reads_every_shape_by_its_name() -> None:
     for name in ARKIT_APPLE:
         assert face.get_blendshape(FaceBlendShape[name[0].upper() + name[1:]]) == value[name]
     head = [face.get_blendshape(FaceBlendShape[f"Head{axis}"]) for axis in ("Pitch", "Yaw", "Roll")]
-    assert head == pytest.approx([0.1, -0.2, 0.05])
+    assert head == pytest.approx(np.deg2rad([18.0, -36.0, 9.0]).tolist())
 
 
-def test_live_link_eyes_look_where_the_channels_say_and_axes_can_be_turned_round() -> None:
-    names = ["eyeLookOutLeft", "eyeLookInRight", "eyeLookUpLeft"]
-    codec = LiveLinkFaceCodec(manifest_with(names), {"invert_yaw": "yes"})
-    (datagram,) = codec.encode(frame_with([1.0, 1.0, 0.5], [0, 18, 0]))
-    values = np.frombuffer(bytes(datagram), ">f4", 61, len(datagram) - 244)
-    assert values[52] == pytest.approx(-0.1)
-    assert values[55] == values[58] > 0.1, "both eyes look to the left"
-    assert values[56] > 0
+def live_link_values(shapes: dict[str, float], head_deg: Any = (0, 0, 0), **options: str) -> Any:
+    codec = LiveLinkFaceCodec(manifest_with(list(shapes)), options)
+    (datagram,) = codec.encode(frame_with(list(shapes.values()), head_deg))
+    return np.frombuffer(bytes(datagram), ">f4", 61, len(datagram) - 244)
+
+
+# Rows of a take that the iPhone application recorded (public, see docs/protocols.md): looks and angles of both eyes.
+RECORDED = {
+    "left and up": ({"OutLeft": 0.466, "InRight": 0.562, "UpLeft": 0.360, "UpRight": 0.353}, (-0.339, -0.163), -0.281),
+    "ahead and up": ({"InLeft": 0.025, "InRight": 0.081, "UpLeft": 0.375, "UpRight": 0.374}, (-0.049, -0.163), 0.015),
+    "ahead, down": ({"InLeft": 0.066, "InRight": 0.042, "DownLeft": 0.248, "DownRight": 0.248}, (-0.025, 0.151), 0.040),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), [("left and up", "ahead and up"), ("ahead and up", "ahead, down")])
+def test_live_link_eyes_turn_as_they_do_in_a_recording_of_the_application(first: str, second: str) -> None:
+    """Compared is the change from one look to another: how a straight look is measured differs by some degrees."""
+    ours, theirs = [], []
+    for shapes, (yaw, pitch), right_yaw in (RECORDED[first], RECORDED[second]):
+        values = live_link_values({f"eyeLook{name}": value for name, value in shapes.items()})
+        ours.append(values[[55, 56, 58]])
+        theirs.append(np.array([yaw, pitch, right_yaw]))
+    change, recorded = ours[1] - ours[0], theirs[1] - theirs[0]
+    for axis in np.flatnonzero(np.abs(recorded) > 0.1):
+        assert change[axis] == pytest.approx(recorded[axis], rel=0.3)
+
+
+def test_live_link_axes_can_be_turned_round_and_the_unit_be_half_turns() -> None:
+    assert live_link_values({"jawOpen": 0.0}, [0, 18, 0])[52] == pytest.approx(math.radians(18))
+    assert live_link_values({"jawOpen": 0.0}, [0, 18, 0], invert_yaw="yes")[52] == pytest.approx(-math.radians(18))
+    assert live_link_values({"jawOpen": 0.0}, [9, 0, 0], angles="half-turns")[53] == pytest.approx(0.05)
 
 
 def test_the_live_link_time_code_is_the_capture_time() -> None:
@@ -228,8 +251,37 @@ def test_ifacialmocap_text_has_every_shape_in_percent_and_the_head_in_degrees() 
     assert values["mouthSmile_R"] == round(100 * value["mouthSmileRight"])
     assert values["mouthLeft"] == round(100 * value["mouthLeft"])
     pitch, yaw, roll = frame.head_deg.tolist()
-    assert angles["head"] == pytest.approx([-pitch, -yaw, -roll, 0, 0, 0], abs=0.006)
+    assert angles["head"] == pytest.approx([-pitch, yaw, roll, 0, 0, 0], abs=0.006)
     assert set(angles) == {"head", "rightEye", "leftEye"}
+
+
+@pytest.mark.parametrize(
+    ("head_deg", "vector", "becomes"),
+    [((0, 90, 0), (0, 0, 1), (-1, 0, 0)), ((90, 0, 0), (0, 0, 1), (0, 1, 0)), ((0, 0, 90), (0, 1, 0), (1, 0, 0))],
+    ids=["yaw left", "nod up", "roll to the right"],
+)
+def test_the_makers_own_script_for_unity_turns_the_head_as_the_frame_says(
+    head_deg: Any, vector: Any, becomes: Any
+) -> None:
+    (datagram,) = IFacialMocapCodec(MANIFEST, {}).encode(frame_with([0.0] * 52, head_deg))
+    x, y, z = ifacialmocap_values(bytes(datagram).decode())[1]["head"][:3]
+    # It applies Quaternion.Euler(x, -y, -z), and `unity_quaternion` is Quaternion.Euler(-pitch, -yaw, -roll).
+    assert rotated(unity_quaternion(-x, y, z), vector) == pytest.approx(becomes, abs=1e-9)
+
+
+def test_ifacialmocap_eyes_turn_as_in_the_frame_on_the_makers_page_and_another_recorded_one() -> None:
+    """Of two frames that the application sent: looks in percent, and the eyes' x and y in degrees."""
+    eyes = []
+    for in_right, in_left, down in ((6, 4, 17), (12, 0, 15)):
+        shapes = dict.fromkeys(ARKIT_ALPHABETICAL, 0.0)
+        shapes |= {"eyeLookInRight": in_right / 100, "eyeLookInLeft": in_left / 100}
+        shapes |= {"eyeLookDownLeft": down / 100, "eyeLookDownRight": down / 100}
+        (datagram,) = IFacialMocapCodec(MANIFEST, {}).encode(frame_with(list(shapes.values())))
+        angles = ifacialmocap_values(bytes(datagram).decode())[1]
+        assert angles["rightEye"][0] == angles["leftEye"][0] == pytest.approx(6.03 if down == 17 else 5.3, rel=0.2)
+        eyes.append(angles)
+    for name, change in (("rightEye", 4.23 - 2.44), ("leftEye", 0.33 + 1.67)):
+        assert eyes[1][name][1] - eyes[0][name][1] == pytest.approx(change, rel=0.5)
 
 
 # Pure Data, which patchers use
