@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 
-from edge.app.tables import NODES, PROTOCOLS, TRANSPORTS, load_class
+from edge.app.tables import NODES, PROTOCOLS, SOUND, TRANSPORTS, load_class
 from edge.contracts import Clock, Codec, FrameOutput, Transport
 from edge.errors import ConfigurationError, ConfigurationMistakesError
 from edge.manifest import Manifest
 from edge.settings import OutputSettings, Settings
 
 ROS = "ros"
+GREETED = "ifacialmocap"  # its receivers say hello first
 ROBOT = "robot"  # not a wire format: a map of actuators with a driver and a thread of its own
 
 
@@ -26,10 +28,14 @@ def make_output(output: OutputSettings, manifest: Manifest, clock: Clock) -> Fra
         options = {name: str(value) for name, value in output.options.items()}
         node: FrameOutput = load_class(NODES, ROS)(output.name, manifest.channels, options)
         return node
+    if output.protocol == SOUND:
+        return _make_sound(output, manifest, clock)
     from edge.outputs.sender import Output
 
     codec_class = load_class(PROTOCOLS, output.protocol)
     transport = _make_transport(output, output.host, output.port or codec_class.default_port)
+    if output.protocol == GREETED:
+        transport = _greeted(output, transport, output.port or codec_class.default_port, clock)
     made: FrameOutput = Output(
         output.name,
         _make_codec(output, manifest),
@@ -39,6 +45,18 @@ def make_output(output: OutputSettings, manifest: Manifest, clock: Clock) -> Fra
         enabled=output.enabled,
         delay_ms=output.delay_ms,
     )
+    return made
+
+
+def _make_sound(output: OutputSettings, manifest: Manifest, clock: Clock) -> FrameOutput:
+    """Make what sends the sound itself; the live program also has it hear."""
+    from edge.outputs.sound import DEFAULT_PORT, SoundOutput
+
+    transport = _make_transport(output, output.host, output.port or DEFAULT_PORT)
+    made: FrameOutput = SoundOutput(
+        output.name, transport, clock, manifest.sample_rate_hz, manifest.lookahead_ms / 1000,
+        enabled=output.enabled, delay_ms=output.delay_ms,
+    )  # fmt: skip
     return made
 
 
@@ -58,6 +76,36 @@ def _make_codec(output: OutputSettings, manifest: Manifest) -> Codec:
 def _make_transport(output: OutputSettings, host: str, port: int) -> Transport:
     made: Transport = load_class(TRANSPORTS, "udp")(host, port, interface=output.interface, ttl=output.ttl)
     return made
+
+
+def _greeted(output: OutputSettings, pushed: Transport, port: int, clock: Clock) -> Transport:
+    """Put the hearing of hellos around the way to the configured receiver, as its options say.
+
+    A receiver on this machine needs the port itself, so `both` is `push` there.
+    """
+    from edge.outputs.ifacialmocap import in_version, read_hello
+
+    reach = output.options.get("reach", "both")
+    if reach == "push" or (reach == "both" and is_loopback(output.host)):
+        return pushed
+    made: Transport = load_class(TRANSPORTS, "greeted")(
+        pushed if reach == "both" else None,
+        clock,
+        port,
+        read_hello,
+        in_version,
+        lease_s=float(output.options.get("lease_s", 3600)),
+        is_local_only=output.options.get("hello_from", "local") == "local",
+    )
+    return made
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a name or address means this machine, without looking it up."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def make_robot_transport(host: str, port: int) -> Transport:

@@ -34,8 +34,10 @@ PROTOCOLS = {
 NODES = {  # receivers that are neither a codec on a transport nor a robot of ours
     "ros": "edge.robots.ros_output:RosOutput",
 }
+SOUND = "sound"  # no wire format of frames: what is heard, beside them
 TRANSPORTS = {
     "udp": "edge.outputs.udp:UdpTransport",
+    "greeted": "edge.outputs.greeted:GreetedTransport",
 }
 
 
@@ -56,4 +58,4 @@ def load_class(table: Mapping[str, str], name: str) -> Any:
 def protocol_options() -> dict[str, Sequence[Option]]:
     """Return each protocol's own keys, for the configuration."""
     tables = {**PROTOCOLS, **NODES}
-    return {**{name: load_class(tables, name).OPTIONS for name in tables}, "robot": ()}
+    return {**{name: load_class(tables, name).OPTIONS for name in tables}, "robot": (), SOUND: ()}

@@ -16,6 +16,9 @@ from edge.outputs.bounded import BoundedValues
 from edge.outputs.options import Option, OptionValues
 from edge.vocabulary import positions
 
+HELLO = b"iFacialMocap_sahuasouryya9218sauhuiayeta91555dy3719"
+GOOD_BYE = b"iFacialMocap_UDPTCPSTOP_sahuasouryya9218sauhuiayeta91555dy3719"
+_VERSION_2 = b"sendDataVersion=v2"
 _EYE_RANGE_DEG = 30.0  # a look of 1.0; in recordings it is 25 (up) to 35 (down)
 _LOOKS = tuple(f"eyeLook{way}{side}" for side in ("Left", "Right") for way in ("Up", "Down", "In", "Out"))
 
@@ -29,12 +32,21 @@ class IFacialMocapCodec:
     """
 
     OPTIONS: tuple[Option, ...] = (
+        Option(
+            "reach", "text", "both", choices=("push", "hello", "both"),
+            help="who gets frames: host; who says hello at the port; both (push where host is this machine)",
+        ),
+        Option("lease_s", "number", "3600", 10, 86_400, help="how long a hello holds, seconds"),
+        Option(
+            "hello_from", "text", "local", choices=("local", "any"),
+            help="whose hello counts: local networks' or any (a forged one aims the frames at a stranger)",
+        ),
         Option("invert_yaw", "flag", "no", help="the head turns the other way"),
         Option("invert_pitch", "flag", "no", help="the head nods the other way"),
         Option("invert_roll", "flag", "no", help="the head tilts the other way"),
-    )
+    )  # fmt: skip
     default_port = 49983
-    summary = "iFacialMocap: text, percents by name, head and eyes in degrees; pushed, no hello needed"
+    summary = "iFacialMocap: text, percents by name, head and eyes in degrees; to host, and to who says hello"
     known_receiver = "iFacialMocap's plugins for Maya, Blender, Unity; VSeeFace, VMagicMirror, Warudo"
 
     def __init__(self, manifest: Manifest, options: Mapping[str, str]) -> None:
@@ -66,6 +78,36 @@ class IFacialMocapCodec:
     def announce(self) -> Sequence[Datagram]:
         """Return nothing."""
         return ()
+
+
+def read_hello(content: bytes) -> int:
+    """Return which version a receiver asks for, 1 or 2, or 0 where it wants no more.
+
+    Args:
+        content: A datagram that came to the port.
+
+    Raises:
+        ValueError: It is no hello of this format over UDP.
+    """
+    greeting, *wishes = content.rstrip(b"\r\n\0 ").split(b"|")
+    if greeting == GOOD_BYE:
+        return 0
+    if greeting != HELLO or len(wishes) > 1 or (wishes and wishes[0] != _VERSION_2):
+        raise ValueError("no hello")
+    return 1 + len(wishes)
+
+
+def in_version(datagram: bytes, version: int) -> bytes:
+    """Return a frame in the version that a receiver asked for: 2 has an ampersand between name and percent.
+
+    Args:
+        datagram: From `encode`.
+        version: 1 or 2.
+    """
+    if version == 1:
+        return datagram
+    shapes, equals, turns = datagram.partition(b"=")
+    return b"|".join(b"&".join(shape.rsplit(b"-", 1)) for shape in shapes.split(b"|")) + equals + turns
 
 
 def short_name(name: str) -> str:
