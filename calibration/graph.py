@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.onnx_graph import copy_of, replace_nodes
 from calibration.scales import LEVELS
 from edge.errors import ModelError
 
@@ -92,11 +93,9 @@ def insert_pairs(model: Any, nodes: list[QuantisedNode], steps: Mapping[str, flo
         nodes: From `quantised_nodes`.
         steps: What one step of int8 means, for each of `observed_tensors`.
     """
-    import onnx
     from onnx import numpy_helper
 
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy_of(model)
     graph = result.graph
     graph.initializer.append(numpy_helper.from_array(np.zeros((), np.int8), _ZERO))
     writer = _PairWriter(graph, steps)
@@ -113,14 +112,7 @@ def insert_pairs(model: Any, nodes: list[QuantisedNode], steps: Mapping[str, flo
         writer.nodes.append(node)
         if quantised is not None:
             behind[quantised.name] = writer.pair(quantised.name, steps[quantised.scaled_by])
-    ordered = [onnx.NodeProto.FromString(node.SerializeToString()) for node in writer.nodes]
-    del graph.node[:]
-    graph.node.extend(ordered)
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    onnx.checker.check_model(result, full_check=True)
+    replace_nodes(result, writer.nodes)
     return result
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.onnx_graph import copy_of, replace_nodes
+
 MIN_WEIGHTS = 1 << 18  # smaller products are a small share of any network's time
 _ORDER_KEEPING = ("Reshape", "Flatten", "Gather", "Squeeze", "Unsqueeze", "Identity")
 
@@ -22,8 +24,7 @@ def products_to_convolutions(model: Any) -> Any:
     import onnx
     from onnx import numpy_helper, shape_inference
 
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy_of(model)
     graph = result.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     shapes = _shapes(shape_inference.infer_shapes(result).graph)
@@ -44,14 +45,7 @@ def products_to_convolutions(model: Any) -> Any:
             ordered.append(node)
             continue
         ordered += _convolution(graph, node, np.ascontiguousarray(weight), source, shapes)
-    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    onnx.checker.check_model(result, full_check=True)
+    replace_nodes(result, ordered)
     return result
 
 

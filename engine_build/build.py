@@ -11,23 +11,24 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from calibration.whole_files import write_together
 from edge.backends.cuda import GpuFacts, find_gpu
 from edge.backends.engine_file import (
     ANY_GPU,
     Fingerprint,
     Surroundings,
     engine_file_name,
+    fingerprint_bytes,
     mismatch,
     read_fingerprint,
+    sidecar_path,
     writable_cache,
-    write_fingerprint,
 )
 from edge.backends.tensorrt_library import MODULES, TENSORRT, TENSORRT_RTX, find_library
 from edge.errors import BackendError, ModelError
@@ -159,17 +160,9 @@ def write_engine(engine: Path, content: bytes, fingerprint: Fingerprint) -> None
     Raises:
         BackendError: The disk is full or the folder cannot be written.
     """
-    unfinished = engine.with_name(f".{engine.name}.unfinished")
     try:
-        engine.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, engine)
-        write_fingerprint(engine, fingerprint)
+        write_together({engine: content, sidecar_path(engine): fingerprint_bytes(fingerprint)})
     except OSError as err:
-        unfinished.unlink(missing_ok=True)
         raise BackendError(
             f"writing engine {engine}",
             err.strerror or str(err),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from calibration.onnx_graph import parse_onnx
+from calibration.stored_weights import widen
 from edge.backends.graph_interface import TensorFacts, check_interface
 from edge.errors import ModelError
 from edge.manifest import Manifest
@@ -20,7 +22,7 @@ _REMEDY = "Quantise the float32 network with `python -m calibration quantize`, w
 
 
 def check_graph(content: bytes, manifest: Manifest) -> Any:
-    """Return the ONNX model after checking that it can become an engine.
+    """Return the ONNX model, with float32 weights, after checking that it can become an engine.
 
     Args:
         content: The file's bytes.
@@ -29,14 +31,8 @@ def check_graph(content: bytes, manifest: Manifest) -> Any:
     Raises:
         ModelError: It is not ONNX, disagrees with the manifest, or has what TensorRT refuses; all of it in one message.
     """
-    import onnx
-
     asked = f"network {manifest.graph_path}"
-    try:
-        model = onnx.load_from_string(content)
-        onnx.checker.check_model(model)
-    except Exception as err:  # protobuf's and onnx's errors have no common base below Exception
-        raise ModelError(asked, f"it is no valid ONNX ({str(err).splitlines()[0]})", "Export it again") from err
+    model = widen(parse_onnx(content, asked))
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [_facts(value) for value in model.graph.input if value.name not in constants]
     check_interface(manifest, asked, inputs, [_facts(value) for value in model.graph.output])

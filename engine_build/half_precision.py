@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from calibration.onnx_graph import copy_of, replace_nodes
+
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
 _FOLLOWERS = ("LeakyRelu", "Relu")
 
@@ -16,11 +18,9 @@ _FOLLOWERS = ("LeakyRelu", "Relu")
 def to_half_precision(model: Any) -> Any:
     """Return a copy of an ONNX model whose products are in half precision."""
     import numpy as np
-    import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy_of(model)
     graph = result.graph
     constants = {t.name: t for t in graph.initializer if t.data_type == TensorProto.FLOAT}
     halves: dict[str, str] = {}  # float tensor -> its half-precision twin
@@ -50,21 +50,11 @@ def to_half_precision(model: Any) -> Any:
             ordered.append(helper.make_node("Cast", [halves[output]], [output], to=TensorProto.FLOAT))
         else:
             ordered.append(node)
-    nodes = _without_unread(ordered, {value.name for value in graph.output})
-    del graph.node[:]
-    graph.node.extend(nodes)
-    read = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in read]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    onnx.checker.check_model(result, full_check=True)
+    replace_nodes(result, _without_unread(ordered, {value.name for value in graph.output}))
     return result
 
 
 def _without_unread(nodes: list[Any], outputs: set[str]) -> list[Any]:
-    """Return copies of the nodes without casts that nobody reads."""
-    import onnx
-
+    """Return the nodes without casts that nobody reads."""
     read = {name for node in nodes for name in node.input} | outputs
-    wanted = [node for node in nodes if node.op_type != "Cast" or node.output[0] in read]
-    return [onnx.NodeProto.FromString(node.SerializeToString()) for node in wanted]
+    return [node for node in nodes if node.op_type != "Cast" or node.output[0] in read]

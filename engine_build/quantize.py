@@ -1,6 +1,6 @@
 """Write an int8 version of an exported network: the pipeline's name for `python -m calibration quantize`.
 
-python -m engine_build quantize models/stream.json --audio recordings/ --out models/stream.json
+python -m engine_build quantize models/mine.json --audio recordings/ --out models/mine-int8.json
 """
 
 from __future__ import annotations

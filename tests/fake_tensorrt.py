@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from edge.backends.engine_file import Fingerprint, write_fingerprint
+from edge.backends.engine_file import Fingerprint, fingerprint_bytes, sidecar_path
 from edge.manifest import Manifest
 from tests.fake_cuda import FakeGpu
 
@@ -199,6 +199,11 @@ def install(monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu, name: str = "tensorrt
         monkeypatch.setitem(sys.modules, other, None)
     monkeypatch.setitem(sys.modules, name, module)
     return BoundRuntime
+
+
+def write_fingerprint(engine: Path, fingerprint: Fingerprint) -> None:
+    """Write an engine's sidecar."""
+    sidecar_path(engine).write_bytes(fingerprint_bytes(fingerprint))
 
 
 def write_fake_engine(engine: Path, manifest: Manifest, **changes: object) -> Path:

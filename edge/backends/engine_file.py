@@ -119,12 +119,9 @@ def sidecar_path(engine: Path) -> Path:
     return engine.with_name(f"{engine.name}.json")
 
 
-def write_fingerprint(engine: Path, fingerprint: Fingerprint) -> None:
-    """Write an engine's sidecar, as a whole or not at all."""
-    path = sidecar_path(engine)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(json.dumps({"format": FORMAT, **asdict(fingerprint)}, indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+def fingerprint_bytes(fingerprint: Fingerprint) -> bytes:
+    """Return a fingerprint as its file has it."""
+    return (json.dumps({"format": FORMAT, **asdict(fingerprint)}, indent=1) + "\n").encode()
 
 
 def read_fingerprint(engine: Path) -> Fingerprint:

@@ -14,7 +14,7 @@ from calibration.choice import split
 from calibration.graph import observed_tensors, quantised_nodes, weight_steps
 from calibration.lip_geometry import lip_geometry
 from calibration.quantize import quantize, report_path
-from calibration.report import compare
+from calibration.report import as_text, compare, correlation, correlation_loss
 from calibration.rewrite import products_to_convolutions
 from calibration.roll_out import RollOut, compute_features, roll_out
 from calibration.scales import METHODS
@@ -32,7 +32,8 @@ need("onnx", importlib.util.find_spec("onnx") is not None, "pip install 'au-edge
 def quantised(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("quantised")
     source = write_small_network(folder)
-    assert main(["quantize", str(source), "--out", str(folder / "small.json")]) == 0
+    asked = ["--out", str(folder / "small.json"), "--max-correlation-loss", "0.1"]
+    assert main(["quantize", str(source), *asked]) == 0
     return source, folder / "small.json"
 
 
@@ -47,6 +48,41 @@ def test_int8_says_what_float_says_and_its_error_does_not_grow(quantised: tuple[
     assert report["methods"][report["method"]]["rms"] == min(m["rms"] for m in report["methods"].values())
     assert all(t["saturated_share"] < 0.01 for t in report["tensors"].values())
     assert report["bytes"]["int8"] < 0.5 * report["bytes"]["float32"]
+
+
+def test_what_int8_costs_stands_in_the_manifest_and_in_the_report_for_every_activation(
+    quantised: tuple[Path, Path],
+) -> None:
+    report, manifest = json.loads(report_path(quantised[1]).read_text()), load_manifest(quantised[1])
+    channels = report["difference"]["channels"]
+    assert tuple(channels) == manifest.channels
+    assert all(0.9 < facts["correlation"] <= 1 for facts in channels.values())
+    least = report["difference"]["least_correlated"]
+    assert least["correlation"] == min(facts["correlation"] for facts in channels.values())
+    assert channels[least["channel"]]["correlation"] == least["correlation"]
+    numbers = manifest.metrics["int8_against_float"]
+    assert numbers["least_correlated"] == least
+    assert numbers["mean"] == report["difference"]["mean_difference"]
+    assert report["int8_sha256"] == manifest.sha256
+
+
+def test_a_layer_that_costs_too_much_goes_back_to_float(quantised: tuple[Path, Path], tmp_path: Path) -> None:
+    before = json.loads(report_path(quantised[1]).read_text())
+    report = quantize(quantised[0], SHIPPED_SET, tmp_path / "o.json", "minmax", max_correlation_loss=0.01)
+    assert correlation_loss(before["difference"]) > 0.01 >= correlation_loss(report["difference"])
+    assert before["left_in_float"] == []
+    assert report["left_in_float"] == ["wi_kernel"]
+    assert "left in float wi_kernel" in as_text(report)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_correlation_is_numpys_and_what_rests_has_none(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one = rng.standard_normal(500).astype(np.float32)
+    other = one + rng.standard_normal(500).astype(np.float32)
+    assert correlation(one, other) == pytest.approx(np.corrcoef(one, other)[0, 1], abs=1e-5)
+    assert correlation(one * 1e-4, other) is None
+    assert correlation(one, np.zeros(500, np.float32)) == 0.0
 
 
 def test_the_report_is_about_the_file_that_was_written(quantised: tuple[Path, Path]) -> None:

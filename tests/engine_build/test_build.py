@@ -231,16 +231,21 @@ def test_a_precision_that_the_network_does_not_have_is_refused(
     assert "calibration quantize" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("n_whole", [0, 1], ids=["at the engine", "at its fingerprint"])
 def test_a_full_disk_leaves_the_old_engine_whole(
-    int8: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    n_whole: int, int8: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need("tensorrt_rtx", HAS_RTX, str(RTX))
     engine = tmp_path / "x.engine"
     assert main(["build", str(int8.path), "--library", "tensorrt_rtx", "--out", str(engine)]) == 0
     before, fingerprint = engine.read_bytes(), read_fingerprint(engine)
 
+    calls = []
+
     def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        calls.append(descriptor)
+        if len(calls) == n_whole + 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(BackendError, match=r"No space left on device.*free some space"):
