@@ -191,30 +191,32 @@ def measure(first: AudioSource, second: AudioSource, duration_s: float, stream: 
 
     def listen(which: int, source: AudioSource) -> None:
         try:
-            source.open()
-            detector: OnsetDetector | None = None
+            detector = OnsetDetector(source.rate_hz)
             while not stop.is_set():
                 chunk = source.read(0.1)
                 if chunk is None:
                     continue
-                detector = detector or OnsetDetector(source.rate_hz)
                 onsets[which] += detector.take(chunk)
                 if chunk.is_last:
                     return
         except BaseException as err:  # handed on to the main thread below
             failures.append(err)
-        finally:
-            source.close()
 
     threads = [threading.Thread(target=listen, args=pair, daemon=True) for pair in enumerate((first, second))]
-    for thread in threads:
-        thread.start()
-    end_s = time.monotonic() + duration_s
-    while any(thread.is_alive() for thread in threads) and time.monotonic() < end_s and not failures:
-        time.sleep(0.05)
-    stop.set()
-    for thread in threads:
-        thread.join(2.0)
+    try:
+        for source in (first, second):  # one after the other: PortAudio does not bear two openings at once
+            source.open()
+        for thread in threads:
+            thread.start()
+        end_s = time.monotonic() + duration_s
+        while any(thread.is_alive() for thread in threads) and time.monotonic() < end_s and not failures:
+            time.sleep(0.05)
+        stop.set()
+        for thread in threads:
+            thread.join(2.0)
+    finally:
+        for source in (first, second):
+            source.close()
     if failures:
         raise failures[0]
     lag = lag_between(onsets[0], onsets[1])
