@@ -9,10 +9,11 @@ import contextlib
 import dataclasses
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,14 @@ if TYPE_CHECKING:
     from edge.metrics_http import MetricsServer
 
 WATCH_PERIOD_S = 0.05  # of the main thread: a signal, too, can wait this long
-STOP_LIMIT_S = 3.0  # neutral frames take 0.2 s and closing a microphone up to 2 s
+STOP_LIMIT_S = 3.0  # neutral frames take 0.2 s and closing a microphone up to 0.3 s
+LOADING_LIMIT_S = 0.5  # for a network or a microphone that is being opened; nothing has been sent by then
 _FIXED_SECTIONS = ("audio", "model", "realtime", "metrics", "head")  # what SIGHUP cannot change in a running program
 _log = logging.getLogger("au-edge")
+
+
+class _StopAsked(BaseException):
+    """The program is to end before it has begun."""
 
 
 class LiveProgram:
@@ -73,6 +79,7 @@ class LiveProgram:
         self._stop = threading.Event()
         self._is_stop_asked = False
         self._is_reload_asked = False
+        self._is_prepared = False
         self._failure: BaseException | None = None
         self._started = threading.Event()
         self._loop: FrameLoop | None = None
@@ -93,7 +100,13 @@ class LiveProgram:
             closing.callback(self._notifier.close)
             for number in self._signals():
                 closing.callback(signal.signal, number, signal.signal(number, self._on_signal))
-            self._prepare(closing)
+            try:
+                self._prepare(closing)
+            except _StopAsked:
+                return 0
+            self._is_prepared = True
+            if self._is_stop_asked:
+                return 0
             if self._settings.realtime.fifo_priority:
                 closing.callback(sys.setswitchinterval, sys.getswitchinterval())
                 closing.callback(make_thread_normal, threading.get_native_id())
@@ -105,10 +118,15 @@ class LiveProgram:
                 self._watch(engine)
             finally:
                 self._stop.set()
-                engine.join(STOP_LIMIT_S)
+                if not self._started.is_set():
+                    engine.join(LOADING_LIMIT_S)
+                if self._started.is_set():
+                    engine.join(STOP_LIMIT_S)
         if self._failure is not None:
             raise self._failure
         if engine.is_alive():
+            if not self._started.is_set():
+                _leave()
             raise BackendError(
                 "stopping", f"the engine did not end within {STOP_LIMIT_S:g} s", "See the log before this"
             )
@@ -138,9 +156,12 @@ class LiveProgram:
         every = dataclasses.replace(settings, outputs=(*settings.outputs, *fed))
         return make_outputs(every, self._manifest, self._clock)
 
-    def _make_stages(self, settings: Settings) -> tuple[list[FrameStage], list[FrameStage]]:
+    def _make_stages(
+        self, settings: Settings, outputs: Sequence[FrameOutput]
+    ) -> tuple[list[FrameStage], list[FrameStage]]:
         stages, last_stages = make_stages(settings, self._manifest)
-        return [*stages, *([self._head] if self._head is not None else [])], last_stages
+        hearing = [output for output in outputs if isinstance(output, FrameStage)]  # those that send the sound itself
+        return [*stages, *([self._head] if self._head is not None else []), *hearing], last_stages
 
     def _make_head(self) -> LiveHead | None:
         """Serve the page where it is configured."""
@@ -168,7 +189,9 @@ class LiveProgram:
         if number == signal.SIGHUP and not self._has_view:  # with a view it says that the terminal is gone
             self._is_reload_asked = True
         else:
-            self._is_stop_asked = True
+            is_first, self._is_stop_asked = not self._is_stop_asked, True
+            if is_first and not self._is_prepared:
+                raise _StopAsked  # as KeyboardInterrupt would: imports alone can take a second on a busy machine
 
     def _watch(self, engine: threading.Thread) -> None:
         """Wait, draw, log and reload until the engine ends."""
@@ -218,8 +241,8 @@ class LiveProgram:
                     "the new configuration", f"it changes {', '.join(changed)}", "Restart the program for these"
                 )
             check_channels(settings, self._manifest)
-            stages, last_stages = self._make_stages(settings)
             outputs = self._make_outputs(settings)
+            stages, last_stages = self._make_stages(settings, outputs)
         except AuEdgeError as err:
             _log.error("configuration not changed: %s", err)
         else:
@@ -262,12 +285,18 @@ class LiveProgram:
     def _engine(self) -> None:
         settings, manifest = self._settings, self._manifest
         choice = choose_backend(settings, manifest)
+        if self._stop.is_set():  # here and below: what has sent nothing yet has nothing to take back
+            return
         keeper = SourceKeeper(self._source, self._clock)
         session = choice.backend.open(manifest)
         try:
+            if self._stop.is_set():
+                return
             session.warm_up(settings.model.warm_up_frames)
-            keeper.open(wait=settings.audio.wait)
-            stages, last_stages = self._make_stages(settings)
+            keeper.open(settings.audio.wait, self._stop)
+            if self._stop.is_set():
+                return
+            stages, last_stages = self._make_stages(settings, self._outputs)
             pipeline = make_pipeline(manifest, session, lambda: self._source.rate_hz, stages, self._metrics)
             is_live = settings.audio.pace == "realtime" or settings.audio.source not in ("file", "tone", "noise")
             self._loop = FrameLoop(
@@ -303,6 +332,13 @@ class LiveProgram:
     def _on_frame(self, frame: AUFrame) -> None:
         """Take a frame that was sent, on the engine thread."""
         self._report.on_frame(frame)
+
+
+def _leave() -> None:
+    """End the process with status 0 while a library is still loading: it must not be torn down under that thread."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _adopted(old: FrameOutput | None, new: FrameOutput) -> FrameOutput:

@@ -23,7 +23,7 @@ TOP = {
 # Doors: who shows frames reads them by the decoders beside the encoders, so that they cannot drift apart.
 DOORS = {
     ("watch", "edge.outputs.received"), ("watch", "edge.outputs.receiving"),
-    ("head", "edge.outputs.received"), ("head", "edge.outputs.receiving"),
+    ("head", "edge.outputs.received"), ("head", "edge.outputs.sound_datagram"),
 }  # fmt: skip
 HEAVY = {
     "pyaudio": {"edge/sources/portaudio.py", "edge/bench/loudspeaker.py"},

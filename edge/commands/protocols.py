@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from edge.app.tables import NODES, PROTOCOLS, load_class
+from edge.app.tables import NODES, PROTOCOLS, SOUND, load_class
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a table of protocols and their options."""
+    from edge.outputs import sound
     from edge.outputs.retarget import shipped_retargets
 
     for name in PROTOCOLS:
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{name:<14} {node.summary}")
         for option in node.OPTIONS:
             print(f"{'':<16} {option.name} = {option.default or '(empty)'}: {option.help}")
+    print(f"{SOUND:<14} port {sound.DEFAULT_PORT:<6} {sound.SUMMARY}")
     print(f"{'robot':<14} servos by an actuator map: mapping = PATH; see docs/robots.md")
     print(f"\nmapping = NAME turns channels into a rig's own names: {', '.join(shipped_retargets())}, or a path")
     return 0

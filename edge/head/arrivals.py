@@ -62,6 +62,11 @@ class Arrivals:
         self._times_s: deque[float] = deque(maxlen=RATE_WINDOW_FRAMES)
         self._shown = self._lost = self._late = self._refused = self._others = 0
 
+    @property
+    def source(self) -> Address | None:
+        """Return whose frames are shown; None before the first."""
+        return self._source
+
     def take(self, datagram: bytes, sender: Address, now_s: float) -> ReceivedFrame | None:
         """Return the frame to show, or None.
 

@@ -20,7 +20,8 @@ from edge.frames import Float32Array
 from edge.head.arrivals import Arrivals, Decode
 from edge.head.page_link import PageLink
 from edge.head.pages import Pages
-from edge.head.wire import Drive, pack_frame, pack_sound, read_drive, read_message
+from edge.head.sound_arrivals import SoundArrivals
+from edge.head.wire import Drive, pack_frame, pack_pcm, pack_sound, read_drive, read_message
 from edge.settings import HeadSettings
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class HeadServer:
             hosts.append(settings.host)
         self._pages = Pages(hosts, settings.face)
         self._arrivals = Arrivals(make_decoder)
+        self._sounds = SoundArrivals()
         self._drive = drive
         self._clients: set[PageLink] = set()
         self._names: tuple[str, ...] = ()
@@ -168,6 +170,11 @@ class HeadServer:
                 client.offer(message)
 
     def _take(self, datagram: bytes, sender: tuple[str, int]) -> None:
+        if self._sounds.is_sound(datagram):
+            sound = self._sounds.take(datagram, sender, self._arrivals.source, time.monotonic())
+            if sound is not None and self._is_sound_wanted:
+                self._offer_sound(pack_pcm(sound.pcm, sound.rate_hz, sound.start_unix_s))
+            return
         frame = self._arrivals.take(datagram, sender, time.monotonic())
         if frame is None or frame.names is None:
             return
@@ -184,6 +191,7 @@ class HeadServer:
             await asyncio.sleep(STATUS_PERIOD_S)
             if self._clients:
                 counts = asdict(self._arrivals.counts(time.monotonic()))
+                counts["refused"] += self._sounds.n_refused
                 self._broadcast(json.dumps({"type": "status", "pages": len(self._clients), **counts}))
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:

@@ -55,7 +55,12 @@ def pack_sound(samples: Float32Array, rate_hz: int, start_unix_s: float) -> byte
         start_unix_s: When the first was at the microphone.
     """
     scaled = np.clip(np.round(samples * 32767.0), -32768, 32767).astype("<i2")
-    return _SOUND.pack(SOUND_KIND, 0, 0, rate_hz, start_unix_s) + scaled.tobytes()
+    return pack_pcm(scaled.tobytes(), rate_hz, start_unix_s)
+
+
+def pack_pcm(pcm: bytes, rate_hz: int, start_unix_s: float) -> bytes:
+    """Return samples that are int16 already, as `pack_sound` does."""
+    return _SOUND.pack(SOUND_KIND, 0, 0, rate_hz, start_unix_s) + pcm
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from edge.outputs import binary, json_udp, osc_reading
 from edge.outputs.received import Announcement, ReceivedFrame
+from edge.outputs.sound_datagram import SOUND_MAGIC
 
 
 class StreamDecoder:
@@ -28,8 +29,11 @@ class StreamDecoder:
             datagram: As received.
 
         Returns:
-            A frame, with names where they are known by now; None for an announcement and for what is not ours.
+            A frame, with names where they are known by now; None for an announcement, for sound (see
+            edge.outputs.sound_datagram) and for what is not ours.
         """
+        if datagram[:2] == SOUND_MAGIC:
+            return None
         try:
             found = decode(datagram)
         except ValueError as err:

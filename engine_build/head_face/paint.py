@@ -170,8 +170,8 @@ def paint_skin(place: FloatArray, lips: FloatArray, lids: FloatArray, scalp: Flo
     tint(0.35 * freckles, (160, 96, 70))
 
     edge = _smoothstep(0.30, 0.62, lips)
-    tint(0.86 * edge, (176, 100, 94))
-    tint(0.25 * edge * _smoothstep(0.6, 1.0, lips), (184, 104, 100))
+    tint(0.76 * edge, (182, 112, 103))
+    tint(0.25 * edge * _smoothstep(0.6, 1.0, lips), (188, 112, 106))
     tone = tone * (1.0 - 0.10 * (_smoothstep(0.12, 0.4, lips) - edge).clip(0, 1))[..., None]
 
     hair = (60, 44, 36)

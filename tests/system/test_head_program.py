@@ -86,6 +86,40 @@ def test_real_speech_moves_the_face(page: Page) -> None:
         head.close()
 
 
+def test_a_head_elsewhere_draws_and_records_the_sound_that_is_sent_beside_the_frames(
+    page: Page, ports: tuple[int, int]
+) -> None:
+    outputs = [f"output.{name}={value}" for name, value in (
+        ("page.protocol", "json"), ("page.port", ports[1]), ("waveform.protocol", "sound"), ("waveform.port", ports[1]),
+    )]  # fmt: skip
+    with running("head", *options(ports)) as process:
+        wait_until_served(ports[0], process)
+        opened(page, f"http://127.0.0.1:{ports[0]}/", "?inspect&quality=low")
+        page.wait_for("document.getElementById('sound-text').textContent.includes('protocol = sound')", 30.0)
+        with running("run", "--input", str(SPEECH), "--loop", *(part for o in outputs for part in ("-o", o))):
+            page.wait_for("auEdge.player.delayS > 0", 60.0)
+            page.run("document.getElementById('record').click()")
+            time.sleep(4.0)
+            page.run("document.getElementById('record').click()")
+            page.wait_for("document.getElementById('sound-text').textContent.includes('kHz')", 30.0)
+            loudest, n_bins, duration_s, sound_s, peak = page.run(
+                """(async () => {
+                  const { envelope, replay } = auEdge.inspector;
+                  const { recording } = replay;
+                  const wav = new Int16Array(await recording.sound.arrayBuffer(), 44);
+                  const peak = wav.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 32768;
+                  const loudest = Math.max(...[...envelope.bins.values()].map(([low, high]) => high - low));
+                  return [loudest, envelope.bins.size, recording.durationS, wav.length / envelope.rateHz, peak];
+                })()"""
+            )
+    print(f"\n{n_bins} bins, recording {duration_s:.2f} s, its sound {sound_s:.2f} s")
+    assert loudest > 0.1  # real speech
+    assert peak > 0.1
+    assert n_bins > 150
+    assert duration_s > 2.5
+    assert sound_s == pytest.approx(duration_s, abs=0.2)
+
+
 def test_the_mouth_differs_between_an_open_vowel_and_silence(page: Page, tmp_path: Path) -> None:
     frames = tmp_path / "frames.jsonl"
     made = au_edge("render", str(SPEECH), "--out", str(frames), "--quiet", timeout_s=120.0)

@@ -189,6 +189,48 @@ def test_sound_goes_only_to_pages_that_asked(head: HeadThread) -> None:
         assert struct.unpack_from("<Id", sound, 4) == (16_000, pytest.approx(199.99))
 
 
+def sound_datagram(value: float, start_unix_s: float) -> bytes:
+    from edge.outputs.sound_datagram import SoundPacker
+
+    return bytes(SoundPacker(16_000).pack(np.full(100, value, np.float32), start_unix_s)[0])
+
+
+def test_sound_beside_the_frames_reaches_the_page_unchanged(head: HeadThread) -> None:
+    with open_page(head) as page:
+        receive(page, "hello")
+        page.send('{"type":"sound","on":true}')
+        page.send('{"type":"ping","sent":1}')
+        receive(page, "pong")
+        send(head, sound_datagram(0.9, 100.0))  # before any frame: nobody's
+        Sender(head).frame(jawOpen=0.5)
+        receive(page, "frame")
+        send(head, sound_datagram(0.5, 200.0))  # another port of the same machine, as `au-edge run` has it
+        sound = receive(page, "sound")
+        assert isinstance(sound, bytes)
+        assert struct.unpack_from("<Id", sound, 4) == (16_000, 200.0)
+        assert np.frombuffer(sound[16:], "<i2").tolist() == [16384] * 100
+
+
+def test_sound_of_another_machine_than_the_frames_is_not_passed_on(head: HeadThread) -> None:
+    with open_page(head) as page, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        receive(page, "hello")
+        page.send('{"type":"sound","on":true}')
+        page.send('{"type":"ping","sent":1}')
+        receive(page, "pong")
+        Sender(head).frame(jawOpen=0.5)
+        receive(page, "frame")
+        stranger.bind(("127.0.0.2", 0))
+        stranger.sendto(sound_datagram(0.9, 100.0), ("127.0.0.1", head.server.frames_port))
+        send(head, b"AS" + b"\xff" * 500)
+        send(head, sound_datagram(0.5, 200.0))
+        sound = receive(page, "sound")
+        assert isinstance(sound, bytes)
+        assert struct.unpack_from("<Id", sound, 4) == (16_000, 200.0)
+        refused = receive(page, "status")
+        assert isinstance(refused, dict)
+        assert refused["refused"] == 2
+
+
 def test_a_page_that_does_not_read_delays_nobody_and_keeps_only_the_newest(head: HeadThread) -> None:
     sender = Sender(head)
     channels = {f"c{i:03d}": 0.5 for i in range(200)}

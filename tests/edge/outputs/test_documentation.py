@@ -97,6 +97,15 @@ def test_every_protocol_has_its_row_with_its_port_and_its_chapter(name: str) -> 
     assert f"\n## {name}\n" in PROTOCOLS_PAGE
 
 
+def test_the_sound_has_its_row_its_chapter_and_its_true_numbers() -> None:
+    from edge.outputs.sound import DEFAULT_PORT
+    from edge.outputs.sound_datagram import MOST_SAMPLES
+
+    assert f"\n| `sound` | {DEFAULT_PORT} |" in PROTOCOLS_PAGE
+    chapter = PROTOCOLS_PAGE.split("\n## sound\n")[1].split("\n## ")[0]
+    assert f"at most {MOST_SAMPLES} " in chapter
+
+
 def test_every_shipped_map_is_named() -> None:
     for name in shipped_retargets():
         assert f"`{name}`" in PROTOCOLS_PAGE

@@ -6,6 +6,7 @@ export interface CalmPose {
 
 const BLINK_S = 0.16;
 const BREATH_HZ = 0.22;
+const FRIENDLY = 0.2; // a face at rest looks stern without a trace of a smile
 
 export class Calm {
   private nextBlinkS = 1.5;
@@ -45,6 +46,10 @@ export class Calm {
     for (const eye of ["Left", "Right"]) {
       shapes.set(`eyeLookUp${eye}`, Math.max(0, height));
       shapes.set(`eyeLookDown${eye}`, Math.max(0, -height));
+    }
+    for (const side of ["Left", "Right"]) {
+      shapes.set(`mouthSmile${side}`, FRIENDLY);
+      shapes.set(`cheekSquint${side}`, FRIENDLY / 2);
     }
     const breath = Math.sin(2 * Math.PI * BREATH_HZ * timeS);
     const sway = Math.sin(2 * Math.PI * 0.043 * timeS) + 0.6 * Math.sin(2 * Math.PI * 0.071 * timeS + 1);

@@ -2,6 +2,11 @@
 export const SPAN_S = 6;
 const COLOURS = ["#7cc4ff", "#ffb86b", "#8ae28f", "#ff8fa3", "#d3a6ff", "#f3e36b", "#6fe3d6", "#ff9de2"];
 const ENVELOPE_HZ = 100;
+const INK = "#b8c2cf";
+const LINES = "#465160";
+const FONT = "11px system-ui, sans-serif";
+const FOOT = 16; // pixels under a drawing for its words
+const HEAD = 6;
 
 export function colourOf(index: number): string {
   return COLOURS[index % COLOURS.length]!;
@@ -30,8 +35,12 @@ export class History {
 /** Largest and smallest sample of every hundredth of a second. */
 export class Envelope {
   readonly bins = new Map<number, [number, number]>();
+  rateHz = 0;
+  heardMs = -Infinity; // on the page's clock
 
   push(samples: Int16Array, rateHz: number, startUnixS: number): void {
+    this.rateHz = rateHz;
+    this.heardMs = performance.now();
     for (let i = 0; i < samples.length; i++) {
       const bin = Math.floor((startUnixS + i / rateHz) * ENVELOPE_HZ);
       const value = samples[i]! / 32768;
@@ -60,15 +69,19 @@ export function drawCurves(
   if (!pen) return;
   const { context, width, height } = pen;
   const endS = history.times[history.times.length - 1];
-  context.strokeStyle = "#39414d";
+  const tall = height - HEAD - FOOT;
+  const y = (value: number): number => HEAD + (1 - value) * tall;
+  context.strokeStyle = LINES;
+  context.fillStyle = INK;
+  context.font = FONT;
   context.lineWidth = 1;
   for (const level of [0, 0.5, 1]) {
-    const y = height - 6 - level * (height - 12);
     context.beginPath();
-    context.moveTo(0, y);
-    context.lineTo(width, y);
+    context.moveTo(0, Math.round(y(level)) + 0.5);
+    context.lineTo(width, Math.round(y(level)) + 0.5);
     context.stroke();
   }
+  writeEnds(context, width, height, `${SPAN_S} s ago`, "now");
   if (endS === undefined) return;
   const x = (timeS: number): number => width * (1 - (endS - timeS) / SPAN_S);
   context.fillStyle = "#4d5a6b";
@@ -76,19 +89,35 @@ export function drawCurves(
   for (const [bin, [low, high]] of envelope.bins) {
     const left = x(bin / ENVELOPE_HZ);
     if (left < -2 || left > width) continue;
-    context.fillRect(left, height / 2 - (high * height) / 2, barWidth, Math.max(1, ((high - low) * height) / 2));
+    context.fillRect(left, y(0.5 + high / 2), barWidth, Math.max(1, ((high - low) * tall) / 2));
   }
   context.lineWidth = 1.6;
   for (const { index, colour } of channels) {
     context.strokeStyle = colour;
     context.beginPath();
     for (let i = 0; i < history.times.length; i++) {
-      const y = height - 6 - (history.rows[i]![index] ?? 0) * (height - 12);
-      if (i === 0) context.moveTo(x(history.times[i]!), y);
-      else context.lineTo(x(history.times[i]!), y);
+      const up = y(history.rows[i]![index] ?? 0);
+      if (i === 0) context.moveTo(x(history.times[i]!), up);
+      else context.lineTo(x(history.times[i]!), up);
     }
     context.stroke();
   }
+  context.fillStyle = INK;
+  for (const level of [0.5, 1]) context.fillText(String(level), 3, y(level) + 11);
+}
+
+function writeEnds(context: CanvasRenderingContext2D, width: number, height: number, left: string, right: string): void {
+  context.fillStyle = INK;
+  context.font = FONT;
+  context.fillText(left, 3, height - 4);
+  context.fillText(right, width - context.measureText(right).width - 3, height - 4);
+}
+
+/** Returns a round end for the axis, seconds, that leaves only a few of the largest ages beyond it. */
+export function axisEnd(usualS: number): number {
+  const wanted = Math.max(0.02, 1.25 * (usualS || 0));
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  return power * ([1, 2, 5, 10].find((step) => step * power >= wanted * 0.999) ?? 10);
 }
 
 export class Histogram {
@@ -110,7 +139,7 @@ export class Histogram {
     if (!pen) return;
     const { context, width, height } = pen;
     const n = 40;
-    const counts = new Array<number>(n).fill(0);
+    const counts = new Array<number>(n).fill(0); // the last counts all that are older, too
     for (const age of this.ages) {
       const bin = Math.min(n - 1, Math.max(0, Math.floor((age / widestS) * n)));
       counts[bin]!++;
@@ -118,14 +147,12 @@ export class Histogram {
     const most = Math.max(1, ...counts);
     context.fillStyle = "#7cc4ff";
     counts.forEach((count, i) => {
-      const tall = (count / most) * (height - 16);
-      context.fillRect((i * width) / n + 1, height - 14 - tall, width / n - 2, tall);
+      if (count === 0) return;
+      const tall = Math.max(1.5, (count / most) * (height - FOOT - HEAD));
+      context.fillRect((i * width) / n + 1, height - FOOT - tall, width / n - 2, tall);
     });
-    context.fillStyle = "#b8c2cf";
-    context.font = "11px system-ui, sans-serif";
-    context.fillText("0 ms", 2, height - 2);
     const label = `${Math.round(widestS * 1000)} ms`;
-    context.fillText(label, width - context.measureText(label).width - 2, height - 2);
+    writeEnds(context, width, height, "0 ms", counts[n - 1] ? `${label} and more` : label);
   }
 }
 

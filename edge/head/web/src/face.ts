@@ -20,6 +20,10 @@ export interface HeadRotation {
   roll: number; // degrees, to the speaker's right shoulder positive
 }
 
+const HEM_FADE = 0.35; // of the garment's height
+const MOUTH_LIT_AT = 0.3; // of an opening at which the front teeth stand in full light
+const mouthLight = { value: 1 };
+
 /** How much of the head's rotation the neck takes, where the model has both. */
 const NECK_SHARE = 0.4;
 
@@ -36,14 +40,14 @@ export class Face {
   private readonly neck: Object3D | undefined;
   private readonly wholeHead: Object3D;
 
-  private constructor(scene: Group) {
+  private constructor(scene: Group, isOurs: boolean) {
     this.scene = scene;
     const names = new Set<string>();
     scene.traverse((node) => {
       if (!(node instanceof Mesh)) return;
       node.frustumCulled = false;
       completeMorphs(node.geometry);
-      refineMaterial(node);
+      if (isOurs) refineMaterial(node);
       if (!node.morphTargetDictionary || !node.morphTargetInfluences) return;
       for (const [name, index] of Object.entries(node.morphTargetDictionary)) {
         const key = channelKey(name);
@@ -61,7 +65,7 @@ export class Face {
 
   static async load(url: string): Promise<Face> {
     const gltf = await new GLTFLoader().loadAsync(url);
-    return new Face(gltf.scene);
+    return new Face(gltf.scene, /^au-edge/.test(String(gltf.asset.generator)));
   }
 
   /** Sets one channel; names are compared without case, underscores and _L/_R spelling. */
@@ -79,6 +83,14 @@ export class Face {
 
   has(name: string): boolean {
     return this.morphs.has(channelKey(name));
+  }
+
+  /** Lets as much light into the mouth as its opening admits; called before each picture. */
+  shadeMouth(): void {
+    const at = (name: string): number => this.get(name) ?? 0;
+    const parted = at("jawOpen") - at("mouthClose") + 0.5 * (at("mouthFunnel") + at("mouthLowerDownLeft"));
+    const bared = at("mouthUpperUpLeft") + at("mouthSmileLeft") * 0.3;
+    mouthLight.value = Math.min(1, Math.max(0, (parted + 0.5 * bared) / MOUTH_LIT_AT));
   }
 
   /** Turns the head. Seen by the viewer a yaw to the speaker's left goes to the right of the screen. */
@@ -240,6 +252,10 @@ function refineMaterial(mesh: Mesh): void {
       );
     };
     mesh.material = skin;
+  } else if (plain.name === "teeth") {
+    shadeTeeth(plain, mesh.geometry);
+  } else if (plain.name === "garment") {
+    fadeHem(plain, mesh.geometry);
   } else if (plain.name === "cornea") {
     plain.depthWrite = false; // only what it reflects is seen: added to the iris behind it
     plain.blending = AdditiveBlending;
@@ -247,6 +263,54 @@ function refineMaterial(mesh: Mesh): void {
     plain.opacity = 1;
     mesh.renderOrder = 1;
   }
+}
+
+/** Returns the least and the greatest coordinate at rest (three's own bounding box includes every shape). */
+function extent(geometry: BufferGeometry, coordinate: "getX" | "getY"): [number, number] {
+  const rest = geometry.attributes.position!;
+  let low = Infinity;
+  let high = -Infinity;
+  for (let i = 0; i < rest.count; i++) {
+    low = Math.min(low, rest[coordinate](i));
+    high = Math.max(high, rest[coordinate](i));
+  }
+  return [low, high];
+}
+
+/** Lips and cheeks keep light from the teeth: the more, the further at the side and the more the mouth is closed. */
+function shadeTeeth(material: MeshStandardMaterial, geometry: BufferGeometry): void {
+  const [left, right] = extent(geometry, "getX");
+  material.onBeforeCompile = (shader) => {
+    shader.uniforms.mouthLight = mouthLight;
+    shader.uniforms.archHalf = { value: Math.max(1e-6, right - left) / 2 };
+    shader.uniforms.archMiddle = { value: (left + right) / 2 };
+    shader.vertexShader = shader.vertexShader
+      .replace("#include <common>", "#include <common>\nuniform float archHalf, archMiddle;\nvarying float archSide;")
+      .replace("#include <begin_vertex>", "#include <begin_vertex>\narchSide = abs(position.x - archMiddle) / archHalf;");
+    shader.fragmentShader = shader.fragmentShader
+      .replace("#include <common>", "#include <common>\nuniform float mouthLight;\nvarying float archSide;")
+      .replace(
+        "#include <opaque_fragment>",
+        `outgoingLight *= mix(0.16, 1.0, mouthLight) * mix(1.0, 0.12, smoothstep(0.45, 0.95, archSide));
+         #include <opaque_fragment>`,
+      );
+  };
+}
+
+/** The bust ends somewhere: its lowest part fades into the background. */
+function fadeHem(material: MeshStandardMaterial, geometry: BufferGeometry): void {
+  const [low, high] = extent(geometry, "getY");
+  material.transparent = true;
+  material.onBeforeCompile = (shader) => {
+    shader.uniforms.hemLow = { value: low };
+    shader.uniforms.hemHigh = { value: low + HEM_FADE * (high - low) };
+    shader.vertexShader = shader.vertexShader
+      .replace("#include <common>", "#include <common>\nuniform float hemLow, hemHigh;\nvarying float aboveHem;")
+      .replace("#include <begin_vertex>", "#include <begin_vertex>\naboveHem = (position.y - hemLow) / (hemHigh - hemLow);");
+    shader.fragmentShader = shader.fragmentShader
+      .replace("#include <common>", "#include <common>\nvarying float aboveHem;")
+      .replace("#include <opaque_fragment>", "diffuseColor.a *= smoothstep(0.1, 1.0, aboveHem);\n#include <opaque_fragment>");
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 // Inspection mode: what arrives, how old it is, and everything that can be done by hand.
 import type { Connection } from "./connection";
-import { colourOf, drawCurves, Envelope, Histogram, History } from "./curves";
+import { axisEnd, colourOf, drawCurves, Envelope, Histogram, History } from "./curves";
 import { channelKey, type Face } from "./face";
 import { element } from "./page";
 import type { Player } from "./player";
@@ -10,12 +10,13 @@ import type { Frame, Sound, Status } from "./wire";
 
 const FIRST_CHANNELS = ["jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmileLeft", "mouthLowerDownLeft"];
 const FACTS_MS = 250;
+const HEARD_MS = 2000; // without sound for so long, the page says how to send it
 
 export class Inspector {
   readonly sliders: Sliders;
   readonly replay: Replay;
   private readonly history = new History();
-  private readonly envelope = new Envelope();
+  readonly envelope = new Envelope();
   private readonly ages = new Histogram();
   private status: Status | undefined;
   private frame: Frame | undefined;
@@ -102,10 +103,20 @@ export class Inspector {
     this.drawRateHz = (this.drawnFrames * 1000) / (nowMs - this.factsMs);
     this.drawnFrames = 0;
     this.factsMs = nowMs;
-    this.tellFacts();
+    this.tellFacts(nowMs);
   }
 
-  private tellFacts(): void {
+  private tellSound(nowMs: number): void {
+    const { heardMs, rateHz } = this.envelope;
+    const text =
+      nowMs - heardMs < HEARD_MS
+        ? `With its sound, ${rateHz / 1000} kHz.`
+        : "No sound arrives. For the waveform, send it too: an output with protocol = sound.";
+    const line = element("sound-text", HTMLParagraphElement);
+    if (line.textContent !== text) line.textContent = text;
+  }
+
+  private tellFacts(nowMs: number): void {
     const ms = (seconds: number): string => (Number.isFinite(seconds) ? `${(seconds * 1000).toFixed(0)} ms` : "–");
     const s = this.status;
     const total = s ? s.shown + s.lost : 0;
@@ -113,13 +124,13 @@ export class Inspector {
     const facts: [string, string][] = [
       ["Source", s?.source || "none"],
       ["State", this.frame && s?.source ? this.frame.state : "–"],
-      ["Frames", s ? `${s.shown}, ${s.rate_hz.toFixed(1)} a second` : "–"],
+      ["Frames", s ? `${s.shown}, ${s.rate_hz.toFixed(1)} /s` : "–"],
       ["Lost", s && total ? `${s.lost} (${((100 * s.lost) / total).toFixed(2)} %), ${s.late} late` : "–"],
-      ["Not shown", s ? `${s.refused} other datagrams, ${s.others} frames of others` : "–"],
-      ["Age of the newest frame", this.frame && s?.source ? ms(nowUnixS - this.frame.captureUnixS) : "–"],
+      ["Not shown", s ? `${s.refused} foreign, ${s.others} of others` : "–"],
+      ["Age, newest frame", this.frame && s?.source ? ms(nowUnixS - this.frame.captureUnixS) : "–"],
       ["Sound to picture", ms(this.player.delayS)],
-      ["Held back to run smoothly", ms(this.player.playout.delayS)],
-      ["Drawn", `${this.drawRateHz.toFixed(0)} pictures a second`],
+      ["Held back", ms(this.player.playout.delayS)],
+      ["Drawn", `${this.drawRateHz.toFixed(0)} pictures /s`],
       ["Pages open", s ? String(s.pages) : "–"],
     ];
     const list = element("facts", HTMLDListElement);
@@ -136,8 +147,9 @@ export class Inspector {
     facts.forEach(([, value], i) => {
       if (values[i]!.textContent !== value) values[i]!.textContent = value;
     });
+    this.tellSound(nowMs);
     const worst = this.ages.quantile(1);
-    this.ages.draw(this.agesCanvas, Math.max(0.1, Math.ceil((worst || 0) * 10) / 10));
+    this.ages.draw(this.agesCanvas, axisEnd(this.ages.quantile(0.95)));
     const median = ms(this.ages.quantile(0.5));
     element("ages-text", HTMLParagraphElement).textContent =
       `median ${median}, 95 % under ${ms(this.ages.quantile(0.95))}, largest ${ms(worst)}`;

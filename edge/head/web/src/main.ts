@@ -63,7 +63,7 @@ async function start(): Promise<void> {
       if (!is) inspector?.sliders.allowSending(false);
     },
   });
-  const player = new Player(face, connection, !isRendering);
+  const player = new Player(face, connection, !isRendering, isKiosk);
   if (isInspecting) inspector = new Inspector(face, connection, player);
   const link = element("mode-link", HTMLAnchorElement);
   if (isInspecting) {

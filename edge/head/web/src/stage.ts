@@ -32,12 +32,14 @@ const MOST_PIXELS_PER_POINT = 2;
 const SLOW_MS = 45;
 const FEWEST_PIXELS_PER_POINT = 0.45;
 const PACE_PICTURES = 12;
+const LOWEST_LOOK_M = 0.11;
 
 export class Stage {
   readonly renderer: WebGLRenderer;
   readonly scene = new Scene();
   readonly camera = new PerspectiveCamera(24, 1, 0.05, 10);
   private readonly look = new Vector3(0, 0, 0);
+  private face: Face | undefined;
   private height = 0.3; // of the framed part, metres
   private readonly isFine: boolean;
   private pixelsPerPoint: number;
@@ -96,6 +98,7 @@ export class Stage {
 
   /** Puts a face before the camera, whatever its size and place. */
   show(face: Face): void {
+    this.face = face;
     const lashes = face.scene.getObjectByName("lashes");
     if (lashes && !this.isFine) lashes.visible = false; // thinner than a pixel here: they would only flicker
     const anchor = face.scene.getObjectByName("head");
@@ -125,7 +128,9 @@ export class Stage {
     const narrow = Math.min(1, this.camera.aspect / 0.82);
     const distance = this.height / 2 / Math.tan((this.camera.fov * Math.PI) / 360) / narrow;
     const side = this.options.camera === "left" ? 0.6 : this.options.camera === "right" ? -0.6 : 0;
-    this.camera.position.set(Math.sin(side) * distance, 0.01, Math.cos(side) * distance + 0.08);
+    // On a tall screen there is room above the head, and the garment has an end: the face goes up.
+    this.look.y = -LOWEST_LOOK_M * (1 - narrow);
+    this.camera.position.set(Math.sin(side) * distance, 0.01 + this.look.y, Math.cos(side) * distance + 0.08);
     this.camera.lookAt(this.look);
     this.camera.updateProjectionMatrix();
   }
@@ -142,6 +147,7 @@ export class Stage {
   }
 
   draw(): void {
+    this.face?.shadeMouth();
     this.renderer.render(this.scene, this.camera);
   }
 }
