@@ -9,11 +9,12 @@ by the runtime's own SourceKeeper, so that what is measured is what the frame lo
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import json
 import logging
 import os
 import random
-import resource
 import sys
 import threading
 import time
@@ -35,7 +36,7 @@ READ_S = 1 / 30
 
 @dataclass
 class Report:
-    """What was seen; counts of the process at the first counted round and at the end."""
+    """What was seen; counts of the process at the first counted round, half-way and at the end."""
 
     kind: str
     rounds: int = 0
@@ -46,6 +47,7 @@ class Report:
     unplaced: int = 0
     went_back: int = 0
     at_start: dict[str, float] = field(default_factory=dict)
+    at_half: dict[str, float] = field(default_factory=dict)
     at_end: dict[str, float] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
 
@@ -89,15 +91,36 @@ class Listener:
                 self._report.offsets.append(offset)
 
 
+class _Mallinfo2(ctypes.Structure):
+    """Counts of the C library's allocator, in bytes, over all arenas. Source: mallinfo(3), glibc 2.33 and later."""
+
+    _fields_ = tuple((f"field_{i}", ctypes.c_size_t) for i in range(10))
+
+    @property
+    def allocated_bytes(self) -> int:
+        """Return what is in use, in the arenas and mapped alone (uordblks, hblkhd)."""
+        return int(self.field_7 + self.field_4)
+
+
 def footprint() -> dict[str, float]:
-    """Return what a leak would make grow."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        resident = int(file.read().split()[1]) * resource.getpagesize()
+    """Return what a leak would make grow: what is allocated, and what is resident once free memory is given back.
+
+    With MALLOC_ARENA_MAX=1, please: each thread may begin an arena of its own, and resident memory then grows by a
+    megabyte or two until all have been used, while nothing is lost.
+    """
+    gc.collect()
+    library = ctypes.CDLL(None)
+    library.malloc_trim(0)
+    library.mallinfo2.restype = _Mallinfo2
+    allocated = library.mallinfo2()
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    resident_kb = int(status.split("RssAnon:")[1].split()[0])  # without files: the air's own is read more and more
     return {
         "files": len(os.listdir("/proc/self/fd")),
         "threads": len(os.listdir("/proc/self/task")),
         "python_threads": threading.active_count(),
-        "resident_mb": resident / 1e6,
+        "resident_mb": resident_kb * 1024 / 1e6,
+        "allocated_kb": allocated.allocated_bytes / 1e3,
     }
 
 
@@ -140,6 +163,8 @@ def main() -> None:
     for number in range(WARM_UP_ROUNDS + n_rounds):
         if number == WARM_UP_ROUNDS:
             report.at_start = footprint()
+        if number == WARM_UP_ROUNDS + n_rounds // 2:
+            report.at_half = footprint()
         report.recovery_s.append(one_round(kind, studio, listener, chance))
         report.highest_load = max(report.highest_load, os.getloadavg()[0] / (os.cpu_count() or 1))
     listener.until_heard(time.monotonic() + 0.01)
