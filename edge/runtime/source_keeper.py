@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from edge.contracts import AudioSource, Clock
 from edge.errors import AuEdgeError, BackendError, DeviceError
 from edge.frames import AudioChunk
 
 FIRST_WAIT_S = 0.2  # a card that was replugged is back within a second: the first tries are quick
+FIRST_GRACE_S = 0.5  # most devices open within this; then the first frame is one with sound
 LONGEST_WAIT_S = 0.7  # sound flows again within a second of the device's return; a look for a missing card is cheap
 _log = logging.getLogger("au-edge.source")
 
@@ -21,7 +23,7 @@ class SourceKeeper:
     """A source that comes back.
 
     Args:
-        source: The source; opened by `open` on the calling thread, later in the background.
+        source: The source; opened on a thread of its own.
         clock: For the back-off.
     """
 
@@ -48,22 +50,36 @@ class SourceKeeper:
         """Return whether sound can be read now."""
         return self._is_open
 
-    def open(self, wait: bool = False) -> None:
+    def open(self, wait: bool = False, stop: threading.Event | None = None) -> None:
         """Open the source for the first time.
 
         Args:
-            wait: Where it cannot be had, go on trying in the background instead of failing.
+            wait: Where it cannot be had, or not soon, go on trying in the background instead of failing.
+            stop: Return, with the source not open, as soon as this is set: an opening can hang for seconds.
 
         Raises:
-            AuEdgeError: It cannot be had, and `wait` is False.
+            AuEdgeError: It cannot be had, and `wait` is False or trying again would not help.
         """
-        try:
-            self._source.open()
+        if stop is not None and stop.is_set():
+            return
+        opener = self._start_opener()
+        ends_s = time.monotonic() + FIRST_GRACE_S if wait else float("inf")
+        while opener.is_alive() and not (stop is not None and stop.is_set()):
+            opener.join(0.02)
+            if time.monotonic() > ends_s:  # frames, neutral ones, are due by now
+                self._is_loss_said = True
+                _log.warning("the source does not open yet; frames go on without sound")
+                return
+        if opener.is_alive():
+            return
+        self._opener = None
+        error = self._opener_error
+        if isinstance(error, DeviceError) and wait:
+            self._lose(error)
+        elif error is not None:
+            raise error
+        else:
             self._is_open = True
-        except DeviceError as err:
-            if not wait:
-                raise
-            self._lose(err)
 
     def read(self, timeout_s: float) -> AudioChunk | None:
         """Return the next sound, or None where none came within the time or the source is away."""
@@ -110,9 +126,7 @@ class SourceKeeper:
         """Start a try when one is due, and look at how the last one ended."""
         if self._opener is None:
             if self._clock.monotonic_s() >= self._next_try_s:
-                self._tried_s = self._clock.monotonic_s()
-                self._opener = threading.Thread(target=self._try_open, name="source-opener", daemon=True)
-                self._opener.start()
+                self._start_opener()
             return
         if self._opener.is_alive():
             return
@@ -123,6 +137,12 @@ class SourceKeeper:
             self._is_open = True
             return
         self._fail_try(self._opener_error, self._clock.monotonic_s())
+
+    def _start_opener(self) -> threading.Thread:
+        self._tried_s = self._clock.monotonic_s()
+        opener = self._opener = threading.Thread(target=self._try_open, name="source-opener", daemon=True)
+        opener.start()
+        return opener
 
     def _try_open(self) -> None:
         self._opener_error = None

@@ -26,7 +26,7 @@ from edge.sources.signal_health import SignalHealth
 from edge.sources.stream_clock import StreamClock
 
 OPEN_LIMIT_S = 8.0  # listing devices takes 0.2 s, with a sound server that must be started some seconds
-CLOSE_LIMIT_S = 2.0
+CLOSE_LIMIT_S = 0.3  # takes 1 to 25 ms; a stop, which must end within a second, waits for it
 STUCK_LIMIT_S = 15.0  # a call that has not ended by then never will
 WATCHDOG_S = 0.25  # without a callback; more than any hiccup, less than a pause in a face would be noticed
 WATCHDOG_PERIODS = 8

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 import pytest
 
+from edge.errors import DeviceError
 from edge.runtime.source_keeper import LONGEST_WAIT_S, SourceKeeper
 from tests.edge.runtime.doubles import ManualClock, ScriptedSource
 
@@ -78,3 +80,50 @@ def test_a_source_that_was_away_at_the_start_is_no_loss_and_its_sound_is_announc
             pass
     assert keeper.losses == 0
     assert [record.getMessage()[:13] for record in caplog.records] == ["microphone: a", "sound is back"]
+
+
+class HangingSource(ScriptedSource):
+    """Its opening hangs until it is let go."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock, [("sound", 1470)])
+        self.is_free = threading.Event()
+
+    def open(self) -> None:
+        super().open()
+        self.is_free.wait(10.0)
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_a_stop_is_not_held_up_by_an_opening_that_hangs(wait: bool) -> None:
+    source = HangingSource(ManualClock())
+    keeper = SourceKeeper(source, source.clock)
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    began_s = time.monotonic()
+    keeper.open(wait, stop)
+    keeper.close()
+    assert time.monotonic() - began_s < 0.3
+    assert not keeper.is_open
+    source.is_free.set()
+
+
+def test_who_waits_for_a_device_goes_on_while_its_opening_hangs() -> None:
+    source = HangingSource(ManualClock())
+    keeper = SourceKeeper(source, source.clock)
+    began_s = time.monotonic()
+    keeper.open(wait=True)
+    assert time.monotonic() - began_s < 1.0
+    assert keeper.read(PERIOD_S) is None
+    source.is_free.set()
+    assert keeper._opener is not None
+    keeper._opener.join(1.0)
+    assert read_for(keeper, source.clock, PERIOD_S) == 1
+    assert source.n_opened == 1
+
+
+def test_a_device_that_cannot_be_had_at_the_start_is_an_error_where_it_is_not_waited_for() -> None:
+    source = ScriptedSource(ManualClock(), [])
+    source.n_opened, source.open_failures = 1, 1
+    with pytest.raises(DeviceError):
+        SourceKeeper(source, source.clock).open(stop=threading.Event())
