@@ -124,12 +124,12 @@ class LiveProgram:
                     engine.join(STOP_LIMIT_S)
         if self._failure is not None:
             raise self._failure
-        if engine.is_alive():
-            if not self._started.is_set():
-                _leave()
+        if engine.is_alive() and self._started.is_set():
             raise BackendError(
                 "stopping", f"the engine did not end within {STOP_LIMIT_S:g} s", "See the log before this"
             )
+        if self._is_stop_asked and any(thread.daemon for thread in threading.enumerate()):
+            _leave()
         return 0
 
     def _prepare(self, closing: contextlib.ExitStack) -> None:
@@ -335,7 +335,11 @@ class LiveProgram:
 
 
 def _leave() -> None:
-    """End the process with status 0 while a library is still loading: it must not be torn down under that thread."""
+    """End the process with status 0 at once.
+
+    A thread that is in a library, which loads a network or opens a microphone, must not have the interpreter torn down
+    under it: when it next asked for the interpreter's lock, Python would end it, and in C++ that aborts the process.
+    """
     logging.shutdown()
     sys.stderr.flush()
     os._exit(0)
