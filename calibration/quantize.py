@@ -19,6 +19,7 @@ from typing import Any
 
 from calibration.card import metrics_of
 from calibration.choice import CORRELATION_LOSS_GOAL, Calibration, calibrate
+from calibration.command_line import count, positive
 from calibration.float_network import DEFAULT_NETWORK, find_network, read_network
 from calibration.report import as_text
 from calibration.rewrite import products_to_convolutions
@@ -35,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "network", nargs="?", default=DEFAULT_NETWORK, help="float32 network: a shipped name, or a manifest (stream)"
     )
     parser.add_argument("--speech", type=Path, help="folder of representative speech (default: the shipped set)")
-    parser.add_argument("--files", type=int, default=0, help="how many of them, evenly spread (default: all)")
+    parser.add_argument("--files", type=count, default=0, help="how many of them, evenly spread (default: all)")
     parser.add_argument("--out", type=Path, help="manifest to write (default: calibrated/NAME.json)")
     parser.add_argument("--method", choices=("auto", *METHODS), default="auto", help="default: auto, the best of all")
     parser.add_argument(
-        "--max-correlation-loss", type=float, default=CORRELATION_LOSS_GOAL, metavar="LOSS",
+        "--max-correlation-loss", type=positive, default=CORRELATION_LOSS_GOAL, metavar="LOSS",
         help=f"layers go back to float until no activation loses more of its correlation ({CORRELATION_LOSS_GOAL})",
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from calibration.command_line import positive
 from calibration.speech import MIN_PEAK
 from edge.contracts import AudioSource
 from edge.errors import DeviceError, InputError
@@ -28,7 +29,7 @@ _MAX_SILENT_READS = 20  # ten seconds without a sample: the microphone is gone
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--out", type=Path, required=True, help="folder to write into; made where it is missing")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: 60)")
+    parser.add_argument("--seconds", type=positive, default=60.0, help="how long (default: 60)")
     parser.add_argument("--device", default="", help="microphone, as in audio.device (default: the system's)")
 
 

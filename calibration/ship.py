@@ -20,6 +20,7 @@ from typing import Any
 import edge
 from calibration.card import with_numbers
 from calibration.choice import CORRELATION_LOSS_GOAL
+from calibration.command_line import count, positive
 from calibration.float_network import NETWORKS, read_network
 from calibration.quantize import as_json, quantize, report_path
 from calibration.report import as_text, rms
@@ -41,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name to ship it under (default: the manifest's)")
     parser.add_argument("--facts", type=Path, help="JSON file with further facts: metrics, trained_on, version")
     parser.add_argument("--speech", type=Path, default=SHIPPED_SET, help="speech (default: the shipped set)")
-    parser.add_argument("--files", type=int, default=0, help="how many of its files, evenly spread (default: all)")
-    parser.add_argument("--max-correlation-loss", type=float, default=CORRELATION_LOSS_GOAL, help="see quantize")
+    parser.add_argument("--files", type=count, default=0, help="how many of its files, evenly spread (default: all)")
+    parser.add_argument("--max-correlation-loss", type=positive, default=CORRELATION_LOSS_GOAL, help="see quantize")
     parser.add_argument(
         "--int8-only", action="store_true", help="leave the float network out: it is too big to come along"
     )

@@ -8,6 +8,7 @@ make scales that nobody chose.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from edge.errors import InputError
 from edge.frames import Float32Array
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".aiff", ".aif")
+UNREAD_SUFFIXES = (".mp3", ".m4a", ".aac", ".opus", ".wma", ".amr", ".mp4", ".webm", ".mkv", ".avi", ".mov")
 SHIPPED_SET = Path(__file__).parent / "speech_set"
 MIN_PEAK = 1e-3  # -60 dBFS: quieter than this is a muted microphone
 MIN_SECONDS = 0.5
@@ -68,16 +70,30 @@ def find_files(folder: Path) -> list[Path]:
     """Return the sound files of a folder and its subfolders, by name.
 
     Raises:
-        InputError: There is no such folder, or it has none.
+        InputError: There is no such folder, it has none, or one that would be left out; that is named.
     """
     asked = f"calibration speech in {folder}"
     if not folder.is_dir():
         raise InputError(asked, "there is no such folder", "Give a folder with WAV or FLAC files of speech")
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
+    files = sorted(_walk(folder, asked))
+    unread = [path for path in files if path.suffix.lower() in UNREAD_SUFFIXES]
+    if unread:
+        found = f"{unread[0].relative_to(folder)} is sound of a kind that is not read, and would be left out"
+        raise InputError(asked, found, "Convert it to WAV or FLAC (`ffmpeg -i IN OUT.wav`), or take it out")
+    files = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not files:
         found = f"no file ends in {', '.join(SUFFIXES)}"
         raise InputError(asked, found, "Record some: python -m calibration record --out FOLDER")
     return files
+
+
+def _walk(folder: Path, asked: str) -> list[Path]:
+    """Return the files below a folder, links to nothing among them: they fail where they are read."""
+
+    def refuse(err: OSError) -> None:
+        raise InputError(asked, f"{err.filename} cannot be listed: {err.strerror}", "Correct its permissions") from err
+
+    return [Path(root) / name for root, _, names in os.walk(folder, onerror=refuse, followlinks=True) for name in names]
 
 
 def load_speech(folder: Path, rate_hz: int, n_files: int = 0, levels_db: Sequence[float] = LEVELS_DB) -> SpeechSet:

@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from calibration.command_line import count
 from calibration.whole_files import write_together
 from edge.backends.cuda import GpuFacts, find_gpu
 from edge.backends.engine_file import (
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, help="default: int8 for a Q/DQ network, else fp16")
     parser.add_argument("--out", type=Path, help="engine to write (default: into the cache)")
     parser.add_argument("--force", action="store_true", help="build even where the engine is up to date")
-    parser.add_argument("--workspace-mib", type=int, default=256, help="memory for a layer (default: 256)")
+    parser.add_argument("--workspace-mib", type=count, default=256, help="memory for a layer (default: 256)")
     parser.add_argument("--optimization-level", type=int, choices=range(6), help="0 (fast build) to 5 (fast engine)")
     parser.add_argument("--layers", action="store_true", help="list layers and their types")
 

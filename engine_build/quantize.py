@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from calibration.command_line import count
 from calibration.quantize import quantize
 from calibration.report import as_text
 
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("manifest", type=Path, help="manifest of the float32 network")
     parser.add_argument("--audio", type=Path, required=True, help="folder of representative recordings")
-    parser.add_argument("--clips", type=int, default=DEFAULT_CLIPS, help="how many of them, evenly spread (0 = all)")
+    parser.add_argument("--clips", type=count, default=DEFAULT_CLIPS, help="how many of them, evenly spread (0 = all)")
     parser.add_argument("--out", type=Path, required=True, help="manifest to write; NAME.int8.onnx goes beside it")
 
 

@@ -18,13 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from calibration.command_line import positive
 from calibration.report import compare
 from calibration.roll_out import RollOut, compute_features
 from calibration.speech import SHIPPED_SET, load_speech
-from edge.backends.engine_file import read_fingerprint
+from calibration.whole_files import write_together
+from edge.backends.engine_file import read_engine, read_fingerprint
 from edge.backends.onnx_runtime import OnnxRuntimeBackend
 from edge.backends.tensorrt import TensorRtBackend
 from edge.contracts import InferenceSession
+from edge.errors import BackendError
 from edge.frames import Float32Array
 from edge.manifest import Manifest, load_manifest
 
@@ -37,21 +40,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("engine", type=Path, help="the engine")
     parser.add_argument("manifest", type=Path, help="manifest of the network that it was built from")
     parser.add_argument("--speech", type=Path, default=SHIPPED_SET, help="folder of speech (default: the shipped set)")
-    parser.add_argument("--budget", type=float, default=DEFAULT_BUDGET, help="largest rms of one activation (0.02)")
+    parser.add_argument("--budget", type=positive, default=DEFAULT_BUDGET, help="largest rms of one activation (0.02)")
     parser.add_argument("--json", type=Path, help="write the numbers to this file too")
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify as the command line says."""
     manifest = load_manifest(args.manifest)
+    fingerprint = read_fingerprint(args.engine)
+    read_engine(args.engine, fingerprint)  # what is wrong with the file is said before a missing GPU is
     features = compute_features(manifest, load_speech(args.speech, manifest.sample_rate_hz).recordings)
     reference, reference_ms = run_session(OnnxRuntimeBackend().open(manifest), manifest, features)
     engine, engine_ms = run_session(TensorRtBackend(str(args.engine)).open(manifest), manifest, features)
     found = verdict(reference, engine, manifest, args.budget)
-    found["engine"] = asdict(read_fingerprint(args.engine))
+    found["engine"] = asdict(fingerprint)
     found["frame_ms"] = {"onnxruntime": reference_ms, "engine": engine_ms}
     if args.json is not None:
-        args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        try:
+            write_together({args.json: (json.dumps(found, indent=1) + "\n").encode()})
+        except OSError as err:
+            raise BackendError(f"writing {args.json}", err.strerror or str(err), "Choose another place") from err
     print(as_text(found))
     if found["over_budget"]:
         print(f"{args.engine}: over the budget of {args.budget}: {', '.join(found['over_budget'])}", file=sys.stderr)

@@ -215,6 +215,31 @@ def test_a_bad_file_in_the_set_is_named_and_never_left_out(tmp_path: Path) -> No
     assert load_speech(tmp_path, 14700).files == ["a.wav", "b.wav"]
 
 
+@pytest.mark.parametrize("name", ["b.mp3", "deeper/B.M4A"])
+def test_sound_of_a_kind_that_is_not_read_is_named_and_never_left_out(name: str, tmp_path: Path) -> None:
+    write_sound(tmp_path / "a.wav", np.random.default_rng(0).standard_normal(16000) * 0.1)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"\xff\xfb")
+    with pytest.raises(InputError, match=rf"{name}.*would be left out.*Convert it"):
+        load_speech(tmp_path, 14700)
+
+
+def test_a_link_to_nothing_is_named_and_a_file_that_is_no_sound_is_none_of_ours(tmp_path: Path) -> None:
+    write_sound(tmp_path / "a.wav", np.random.default_rng(0).standard_normal(16000) * 0.1)
+    (tmp_path / "README.txt").write_text("by whom")
+    assert load_speech(tmp_path, 14700).files == ["a.wav"]
+    (tmp_path / "b.wav").symlink_to(tmp_path / "gone.wav")
+    with pytest.raises(InputError, match=r"b\.wav"):
+        load_speech(tmp_path, 14700)
+
+
+def test_the_float_network_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_small_network(tmp_path)
+    assert main(["quantize", str(source), "--out", str(source)]) == 78
+    assert "the float32 network would be lost" in capsys.readouterr().err
+    assert load_manifest(source).precision == "float32"
+
+
 def test_the_hash_of_a_set_changes_with_a_file_or_its_name(tmp_path: Path) -> None:
     speech = np.random.default_rng(0).standard_normal(16000) * 0.1
     write_sound(tmp_path / "a.wav", speech)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from edge.manifest import load_manifest
 from engine_build.__main__ import main
 from tests import fake_cuda, fake_tensorrt
 from tests.calibration.small_network import make_small_network, write_small_network
+from tests.requirements import need
 
-pytest.importorskip("onnxruntime")
+need("onnx", importlib.util.find_spec("onnx") is not None, "pip install 'au-edge[calibrate]'")
 
 
 @pytest.fixture
@@ -76,3 +78,21 @@ def test_numbers_that_are_none_are_over_any_budget() -> None:
 def test_a_missing_engine_is_named(network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "nowhere.engine", str(network)]) == 78
     assert "nowhere.engine" in capsys.readouterr().err
+
+
+def test_a_truncated_engine_is_named_before_anything_is_loaded(
+    network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = fake_tensorrt.write_fake_engine(tmp_path / "x.engine", load_manifest(network))
+    engine.write_bytes(engine.read_bytes()[:-100])
+    monkeypatch.setattr("engine_build.verify.OnnxRuntimeBackend", lambda: pytest.fail("was loaded"))
+    assert main(["verify", str(engine), str(network)]) == 78
+    assert "truncated, or another file" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_an_error_with_its_path(
+    network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = fake_tensorrt.write_fake_engine(tmp_path / "x.engine", load_manifest(network))
+    assert main(["verify", str(engine), str(network), "--json", str(engine / "verify.json")]) == 69
+    assert "verify.json: Not a directory" in capsys.readouterr().err
