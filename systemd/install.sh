@@ -12,6 +12,8 @@ extras=
 python=/usr/bin/python3 # not the first on the PATH: root's own (pyenv, conda) lies where the service cannot look
 dry_run=no
 start=yes
+head=no
+kiosk=no
 
 usage() {
     cat <<'TEXT'
@@ -21,6 +23,8 @@ Usage: sudo systemd/install.sh [options]
                        machine of the same kind with `pip wheel --wheel-dir FOLDER .`
   --extras NAMES       extras of the package, as "metrics" or "jetson,metrics"
   --python COMMAND     Python to make the environment with (default /usr/bin/python3; 3.10 or later)
+  --head               also the page with the face, as a service of its own (port 8930)
+  --kiosk              --head, and Chromium alone on this machine's screen, showing it
   --no-start           do not enable or start the service
   --destination FOLDER put everything below this folder instead of /, and touch neither users nor systemd
   --dry-run            say what would be done, and do nothing
@@ -45,12 +49,18 @@ while [ $# -gt 0 ]; do
         esac
         shift 2
         ;;
+    --head) head=yes && shift ;;
+    --kiosk) head=yes && kiosk=yes && shift ;;
     --no-start) start=no && shift ;;
     --dry-run) dry_run=yes && shift ;;
     --help | -h) usage && exit 0 ;;
     *) usage >&2 && fail "unknown option $1" 64 ;;
     esac
 done
+
+if [ "$head" = yes ]; then
+    case ,$extras, in *,head,*) ;; *) extras=${extras:+$extras,}head ;; esac
+fi
 
 run() {
     echo "+ $*"
@@ -84,6 +94,11 @@ sysusers=$destination/etc/sysusers.d
 # --- Debian packages, where this is such a system -------------------------------------------------------------------
 packages="libportaudio2 libsndfile1"
 [ -n "$wheelhouse" ] || packages="$packages portaudio19-dev libasound2-dev python3-dev gcc" # PyAudio is compiled
+if [ "$kiosk" = yes ]; then
+    browser=chromium
+    if grep -qs '^ID=ubuntu' /etc/os-release; then browser=chromium-browser; fi
+    packages="$packages $browser cage"
+fi
 missing=
 if command -v dpkg >/dev/null; then
     for package in $packages; do dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"; done
@@ -126,14 +141,29 @@ run install -d -m 0755 "$configuration"
 run install -m 0644 "$here/au-edge.conf" "$configuration/au-edge.conf.example"
 if [ -e "$configuration/au-edge.conf" ]; then
     echo "keeping $configuration/au-edge.conf (what is new is in au-edge.conf.example)"
+    [ "$head" = no ] || echo "the page gets its frames from [output.json]: see there that it has enabled = yes"
 else
     run install -m 0644 "$here/au-edge.conf" "$configuration/au-edge.conf"
+    if [ "$head" = yes ]; then # the page gets its frames from this output
+        run sed -i '/^\[output.json\]/,/^\[/s/^enabled = no/enabled = yes/' "$configuration/au-edge.conf"
+    fi
 fi
 
 # --- user, unit ---------------------------------------------------------------------------------------------------
 run install -d -m 0755 "$sysusers" "$units" "$units/au-edge.service.d"
 run install -m 0644 "$here/au-edge.sysusers" "$sysusers/au-edge.conf"
 run install -m 0644 "$here/au-edge.service" "$units/au-edge.service"
+services=au-edge.service
+if [ "$head" = yes ]; then
+    run install -m 0644 "$here/au-edge-head.service" "$units/au-edge-head.service"
+    if [ -f "$root/docs/head.md" ]; then run install -m 0644 "$root/docs/head.md" "$prefix/doc/head.md"; fi
+    services="$services au-edge-head.service"
+fi
+if [ "$kiosk" = yes ]; then
+    run install -m 0644 "$here/au-edge-kiosk.service" "$units/au-edge-kiosk.service"
+    run install -m 0644 "$here/au-edge-kiosk.sysusers" "$sysusers/au-edge-kiosk.conf"
+    services="$services au-edge-kiosk.service"
+fi
 # A group in the unit that does not exist keeps a service from starting (216/GROUP): only those that are here.
 groups=
 for group in render gpio i2c; do
@@ -151,13 +181,20 @@ if [ "$is_system" = no ]; then
     exit 0
 fi
 run systemd-sysusers "$sysusers/au-edge.conf"
+if [ "$kiosk" = yes ]; then
+    run systemd-sysusers "$sysusers/au-edge-kiosk.conf"
+    run install -d -m 0700 -o kiosk -g kiosk /home/kiosk
+fi
 if [ ! -d /run/systemd/system ]; then
     echo "systemd does not run here: start au-edge yourself, or boot with systemd"
-    exit 0
+    [ "$dry_run" = yes ] || exit 0 # a dry run tells the rest all the same
 fi
 run systemctl daemon-reload
 if [ "$start" = yes ]; then
-    run systemctl enable au-edge.service
-    run systemctl restart au-edge.service
+    for service in $services; do
+        run systemctl enable "$service"
+        run systemctl restart "$service"
+    done
+    [ "$head" = no ] || echo "the face: http://127.0.0.1:8930/"
     echo "au-edge runs; see it with: systemctl status au-edge, journalctl -fu au-edge"
 fi

@@ -46,10 +46,13 @@ if [ "$is_system" = yes ] && [ "$dry_run" = no ] && [ "$(id -u)" != 0 ]; then
     fail "this removes from /opt and /etc: run it with sudo, or look first with --dry-run" 77
 fi
 
-if [ "$is_system" = yes ] && [ -d /run/systemd/system ] && [ -e /etc/systemd/system/au-edge.service ]; then
-    run systemctl disable --now au-edge.service
-fi
-run rm -f "$destination/etc/systemd/system/au-edge.service"
+for service in au-edge-kiosk.service au-edge-head.service au-edge.service; do
+    unit=$destination/etc/systemd/system/$service
+    if [ "$is_system" = yes ] && [ -d /run/systemd/system ] && [ -e "$unit" ]; then
+        run systemctl disable --now "$service"
+    fi
+    run rm -f "$unit"
+done
 run rm -f "$destination/etc/systemd/system/au-edge.service.d/10-groups.conf"
 # What `systemctl edit` wrote is the user's, and stays unless purged.
 if [ "$purge" = yes ]; then run rm -rf "$destination/etc/systemd/system/au-edge.service.d"; fi
@@ -60,8 +63,9 @@ run rm -rf "$destination/opt/au-edge"
 run rm -f "$destination/etc/au-edge/au-edge.conf.example"
 if [ "$purge" = yes ]; then
     run rm -rf "$destination/etc/au-edge" "$destination/var/lib/au-edge" "$destination/var/cache/au-edge"
-    run rm -f "$destination/etc/sysusers.d/au-edge.conf"
+    run rm -f "$destination/etc/sysusers.d/au-edge.conf" "$destination/etc/sysusers.d/au-edge-kiosk.conf"
     if [ "$is_system" = yes ] && getent passwd au-edge >/dev/null; then run userdel au-edge; fi
+    # The home of the user kiosk may hold what is not ours: it stays, and so does the user.
 else
     echo "kept: $destination/etc/au-edge and the user au-edge (--purge removes them)"
 fi

@@ -16,6 +16,7 @@ from tests.requirements import need
 
 UNITS = Path(__file__).parent.parent.parent / "systemd"
 HEAD, KIOSK = UNITS / "au-edge-head.service", UNITS / "au-edge-kiosk.service"
+KIOSK_USER = UNITS / "au-edge-kiosk.sysusers"
 HIGHEST_EXPOSURE = 2.0  # of 10; it needs two sockets and no device
 OFFLINE_SINCE = 250
 
@@ -64,6 +65,42 @@ def test_the_kiosk_opens_the_page_that_is_served() -> None:
     settings = HeadSettings()
     assert f'"http://{settings.host}:{settings.port}/?kiosk"' in KIOSK.read_text(encoding="utf-8")
     assert f"/dev/tcp/{settings.host}/{settings.port}" in lines(KIOSK, "ExecStartPre")[0]
+
+
+def test_the_kiosk_is_nobody_special_and_talks_to_this_machine_alone() -> None:
+    assert lines(KIOSK, "User") == ["kiosk"]
+    assert (lines(KIOSK, "IPAddressDeny"), lines(KIOSK, "IPAddressAllow")) == (["any"], ["localhost"])
+    assert lines(KIOSK, "ProtectSystem") == ["full"]
+
+
+def test_the_kiosk_finds_a_browser_under_each_of_its_names(tmp_path: Path) -> None:
+    command = KIOSK.read_text(encoding="utf-8").split("-- /bin/sh -c '")[1].split("' /bin/sh")[0]
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text('#!/bin/sh\necho "$0 $*"\n')
+        (folder / name).chmod(0o755)
+        done = subprocess.run(
+            ["/bin/sh", "-c", command.replace("$$", "$"), "/bin/sh", "--one", "http://page/?kiosk"],
+            env={"PATH": str(folder)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.stdout == f"{folder / name} --one http://page/?kiosk\n", done.stderr
+
+
+def test_the_kiosks_user_and_groups_are_made_by_sysusers(tmp_path: Path) -> None:
+    need("systemd", shutil.which("systemd-sysusers") is not None, "systemd-sysusers; apt-get install systemd")
+    (tmp_path / "etc").mkdir()
+    done = subprocess.run(
+        ["systemd-sysusers", f"--root={tmp_path}", str(KIOSK_USER)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (user,) = re.findall(r"^kiosk:.*$", (tmp_path / "etc" / "passwd").read_text(), re.MULTILINE)
+    home = user.split(":")[5]
+    assert user.split(":")[0] == lines(KIOSK, "User")[0]
+    assert f"--user-data-dir={home}/" in KIOSK.read_text(encoding="utf-8")
+    groups = (tmp_path / "etc" / "group").read_text()
+    for name in ("video", "render", "input"):
+        assert re.search(rf"^{name}:.*kiosk", groups, re.MULTILINE)
 
 
 def test_the_head_runs_its_own_command() -> None:

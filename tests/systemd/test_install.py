@@ -15,6 +15,9 @@ from tests.requirements import need
 ROOT = Path(__file__).parent.parent.parent
 CONF = "etc/au-edge/au-edge.conf"
 UNIT = "etc/systemd/system/au-edge.service"
+HEAD = "etc/systemd/system/au-edge-head.service"
+KIOSK = "etc/systemd/system/au-edge-kiosk.service"
+KIOSK_USER = "etc/sysusers.d/au-edge-kiosk.conf"
 
 
 def script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -72,6 +75,7 @@ def test_it_installs_offline_twice_keeps_the_configuration_and_leaves_nothing(wh
     )
     assert found.stdout.startswith(str(target))
     assert (target / "opt/au-edge/venv/bin/au-edge").exists()
+    assert not {HEAD, KIOSK, KIOSK_USER} & set(installed)  # not asked for
 
     closed = [path for path in target.rglob("*") if not path.is_symlink() and not path.stat().st_mode & 0o004]
     assert closed == []
@@ -83,12 +87,17 @@ def test_it_installs_offline_twice_keeps_the_configuration_and_leaves_nothing(wh
     assert (target / CONF).read_text() == "[audio]\ndevice = mine\n"
     assert "keeping" in second.stdout
     assert contents(target).keys() - {f"{UNIT}.d/override.conf"} == installed.keys()
+    third = script("install.sh", *arguments, "--kiosk", PIP_NO_DEPS="1")
+    assert third.returncode == 0, third.stdout + third.stderr
+    added = contents(target).keys() - installed.keys() - {f"{UNIT}.d/override.conf"}
+    assert added == {HEAD, KIOSK, KIOSK_USER, "opt/au-edge/doc/head.md"}
+    assert (target / HEAD).read_bytes() == (ROOT / "systemd" / "au-edge-head.service").read_bytes()
 
     removed = script("uninstall.sh", "--destination", str(target))
     assert removed.returncode == 0, removed.stderr
     assert (target / CONF).read_text() == "[audio]\ndevice = mine\n"
     assert (target / f"{UNIT}.d/override.conf").exists()
-    assert not (target / UNIT).exists()
+    assert not any((target / unit).exists() for unit in (UNIT, HEAD, KIOSK))
     assert not (target / "opt/au-edge").exists()
     purged = script("uninstall.sh", "--destination", str(target), "--purge")
     assert purged.returncode == 0, purged.stderr
@@ -102,6 +111,61 @@ def test_a_dry_run_says_everything_and_does_nothing(name: str, tmp_path: Path) -
     assert result.returncode == 0, result.stderr
     assert "au-edge.service" in result.stdout
     assert not (tmp_path / "machine").exists()
+
+
+def test_a_first_configuration_with_the_head_sends_it_frames(tmp_path: Path) -> None:
+    from edge.app import protocol_options
+    from edge.configuration import load_settings
+
+    source = (ROOT / "systemd" / "install.sh").read_text(encoding="utf-8")
+    (command,) = [line.strip() for line in source.splitlines() if line.strip().startswith("run sed")]
+    shutil.copy(ROOT / "systemd" / "au-edge.conf", tmp_path / "au-edge.conf")
+    line = f'run() {{ "$@"; }}; configuration={tmp_path}; {command}'
+    subprocess.run(["bash", "-c", line], check=True)
+    settings = load_settings(protocol_options(), config=tmp_path / "au-edge.conf", system_file=tmp_path / "none")
+    (json_output,) = [output for output in settings.outputs if output.name == "json"]
+    assert json_output.enabled
+    assert (json_output.host, json_output.port or 9001) == ("127.0.0.1", settings.head.frames_port)
+
+
+@pytest.mark.parametrize(
+    ("option", "there", "absent"),
+    [
+        ("--head", ["restart au-edge-head.service", "[head]"], ["au-edge-kiosk", "chromium"]),
+        (
+            "--kiosk",
+            ["restart au-edge-head.service", "restart au-edge-kiosk.service", "chromium", "cage", "[head]"],
+            [],
+        ),
+    ],
+)
+def test_the_head_and_the_kiosk_are_installed_where_they_are_asked_for(
+    option: str, there: list[str], absent: list[str], tmp_path: Path
+) -> None:
+    # Shadows of the system's own tools, so that a dry run sees a machine with systemd and without the packages.
+    (tmp_path / "dpkg").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "dpkg").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    result = script("install.sh", "--dry-run", option, PATH=path)
+    assert result.returncode == 0, result.stderr
+    assert [word for word in there if word not in result.stdout] == []
+    assert [word for word in absent if word in result.stdout] == []
+
+
+def test_without_being_asked_neither_head_nor_kiosk_is_named() -> None:
+    result = script("install.sh", "--dry-run")
+    assert "au-edge-head" not in result.stdout
+    assert "kiosk" not in result.stdout
+
+
+def test_uninstalling_names_the_head_and_the_kiosk_too(tmp_path: Path) -> None:
+    for unit in (HEAD, KIOSK):
+        (tmp_path / unit).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / unit).write_text("")
+    result = script("uninstall.sh", "--dry-run", "--destination", str(tmp_path), "--purge")
+    for name in (HEAD, KIOSK, KIOSK_USER):
+        assert name in result.stdout
+    assert (tmp_path / HEAD).exists()
 
 
 def test_a_dry_run_of_the_real_thing_names_every_step() -> None:
