@@ -25,7 +25,16 @@ _REQUIRED = {
     "format", "name", "version", "graph", "sha256", "precision", "sample_rate_hz", "frame_rate", "features",
     "input", "state", "activations", "head", "channels", "lookahead_ms", "licence",
 }  # fmt: skip
-_OPTIONAL = {"masked_channels", "variants", "trained_on", "metrics", "created", "head_range_deg", "description"}
+_OPTIONAL = {
+    "masked_channels",
+    "variants",
+    "trained_on",
+    "metrics",
+    "created",
+    "head_range_deg",
+    "description",
+    "lip_seal_mm",
+}
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from edge.errors import InputError, ModelError
+from edge.errors import ConfigurationError, InputError, ModelError
 from edge.manifest import FORMAT, load_manifest
 from engine_build.train_config import TrainConfig, load_config
 
 OPSET = 17  # the newest that TensorRT 8.6 reads; LayerNormalization is the only newcomer that we could want
 TOLERANCE = 1e-4  # of activations between torch and ONNX Runtime, both float32
 N_CHECK_FRAMES = 20
+MAX_SEAL_MM = 4.0  # a larger one would close open vowels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name in the manifest (default: the file's)")
     parser.add_argument("--version", default="1", help="version of the weights")
     parser.add_argument("--licence", default="unspecified", help="licence of the weights")
+    parser.add_argument("--seal-mm", type=float, default=0.0, help="close lips that are nearly closed by so much")
     parser.add_argument("--checkpoint", default="best.pt", help="which weights (default: best.pt)")
 
 
@@ -45,7 +47,10 @@ def run(args: argparse.Namespace) -> int:
     """Export as the command line says."""
     config, network = load_trained(args.run_folder, args.checkpoint)
     name = args.name or args.out.stem
-    facts = {"name": name, "version": args.version, "licence": args.licence}
+    facts: dict[str, Any] = {"name": name, "version": args.version, "licence": args.licence}
+    if args.seal_mm:
+        network = sealed(network, config, args.seal_mm)
+        facts["lip_seal_mm"] = args.seal_mm
     worst = export_network(network, config, args.out, facts)
     print(f"{args.out}: torch and ONNX Runtime differ by at most {worst:.1e}", file=sys.stderr)
     return 0
@@ -72,6 +77,23 @@ def load_trained(folder: Path, checkpoint: str = "best.pt") -> tuple[TrainConfig
     silence_channels(network, [config.channels.index(name) for name in network.masked_channels])
     network.eval()
     return config, network
+
+
+def sealed(network: Any, config: TrainConfig, seal_mm: float) -> Any:
+    """Return the network with lips that all but meet closed behind it.
+
+    Raises:
+        ConfigurationError: The distance is not one, or the network has no channel to close lips with.
+    """
+    from engine_build.lip_seal import LipSeal, SealedNetwork
+
+    if not 0.0 < seal_mm <= MAX_SEAL_MM:
+        raise ConfigurationError(f"seal of {seal_mm} mm", "out of range", f"Use a value up to {MAX_SEAL_MM}")
+    if "mouthClose" not in config.channels:
+        raise ConfigurationError("a lip seal", "no channel `mouthClose`", "Leave --seal-mm out")
+    closed: Any = SealedNetwork(network, LipSeal(config.channels, seal_mm)).eval()
+    closed.masked_channels = list(getattr(network, "masked_channels", ()))
+    return closed
 
 
 def silence_channels(network: Any, indices: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from edge.manifest import load_manifest  # noqa: E402
 from engine_build.dataset import CorpusSpec  # noqa: E402
 from engine_build.dataset_labels import load_corpus  # noqa: E402
 from engine_build.evaluate import evaluate, read_spoken, write_report  # noqa: E402
-from engine_build.export import export_network, load_trained  # noqa: E402
+from engine_build.export import export_network, load_trained, sealed  # noqa: E402
 from engine_build.train import Trainer, as_target  # noqa: E402
 from engine_build.train_config import TrainConfig, from_json  # noqa: E402
 from tests.engine_build.tiny_dataset import write_tiny_dataset  # noqa: E402
@@ -162,3 +162,14 @@ def test_a_misspelt_option_is_refused_with_the_one_that_was_meant(change: str, m
 def test_a_configuration_survives_its_file(dataset: Path) -> None:
     config = config_for(dataset, augment={"warp": 0.1})
     assert from_json(config.as_json()) == config
+
+
+def test_a_sealed_network_is_exported_as_it_predicts(dataset: Path, tmp_path: Path) -> None:
+    Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True).train()
+    config, network = load_trained(tmp_path / "run")
+    facts = {"name": "s", "version": "1", "licence": "none", "lip_seal_mm": 1.3}
+    worst = export_network(sealed(network, config, 1.3), config, tmp_path / "sealed.json", facts)
+    assert worst <= 1e-4
+    assert list(load_manifest(tmp_path / "sealed.json").masked_channels) == network.masked_channels
+    with pytest.raises(ConfigurationError, match="out of range"):
+        sealed(network, config, 40.0)
