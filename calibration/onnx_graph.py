@@ -7,24 +7,34 @@ from typing import Any
 
 from edge.errors import ModelError
 
+MIN_OPSET, MAX_OPSET = 13, 17  # a scale per channel came with 13; TensorRT 8.6 reads up to 17
+
 
 def parse_onnx(content: bytes, asked: str) -> Any:
-    """Return the ONNX model in a file's bytes.
+    """Return the ONNX model in a file's bytes, after checking opset, operators, types and shapes.
 
     Args:
         content: The file's bytes.
         asked: The file, for the message.
 
     Raises:
-        ModelError: It is no ONNX.
+        ModelError: It is no ONNX, or of an opset that we do not read, or wrong in itself.
     """
     import onnx
 
+    export = "Export it again: python -m engine_build export RUN --out NAME.json"
     try:
         model = onnx.load_from_string(content)
-        onnx.checker.check_model(model)
+        opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+        # Before the rest: of another opset nearly everything is wrong, and says so in words that mislead.
+        if len(model.graph.node) and not (opsets and MIN_OPSET <= opsets[0] <= MAX_OPSET):
+            found = f"its opset is {opsets[0] if opsets else 'missing'}, not {MIN_OPSET} to {MAX_OPSET}"
+            raise ModelError(asked, found, export)
+        onnx.checker.check_model(model, full_check=True)
+    except ModelError:
+        raise
     except Exception as err:  # protobuf's and onnx's errors have no common base below Exception
-        raise ModelError(asked, f"it is no valid ONNX ({str(err).splitlines()[0]})", "Export it again") from err
+        raise ModelError(asked, f"it is no valid ONNX ({str(err).splitlines()[0]})", export) from err
     return model
 
 

@@ -56,8 +56,12 @@ class BuiltEngine:
 
 
 def is_weakly_typed(library: Any) -> bool:
-    """Return whether a library knows only flags for precisions (8.6), and not the graph's own types."""
-    return not hasattr(library.NetworkDefinitionCreationFlag, "STRONGLY_TYPED")
+    """Return whether a library knows only flags for precisions (8.6), and not the graph's own types.
+
+    One that has neither those flags nor a name for strong typing knows nothing else than the graph's types (11).
+    """
+    has_flags = hasattr(library.BuilderFlag, "INT8")
+    return has_flags and not hasattr(library.NetworkDefinitionCreationFlag, "STRONGLY_TYPED")
 
 
 def build_engine(library_name: str, model: Any, options: BuildOptions, asked: str) -> BuiltEngine:
@@ -140,6 +144,8 @@ def _keep_sums_in_float(library: Any, network: trt.INetworkDefinition) -> None:
 def _parser_error(error: Any) -> str:
     """Return a parser's complaint with the layer where the library names it."""
     text = " ".join(str(error.desc()).split())
+    if "UNSUPPORTED" in str(error.code()):
+        text = f"it is not supported ({text})"  # the parser's own words are the condition that failed, such as "false"
     if hasattr(error, "node_name") and error.node_operator():
         return f"layer {error.node_name()!r} ({error.node_operator()}): {text}"
     return f"node {error.node()}: {text}"

@@ -182,6 +182,21 @@ def newer_opset(model) -> None:
     model.opset_import[0].version = 19
 
 
+def older_opset(model) -> None:
+    model.opset_import[0].version = 11
+
+
+def wrong_type(model) -> None:
+    node = next(n for n in model.graph.node if n.op_type == "Tanh")
+    node.CopyFrom(helper.make_node("NonZero", list(node.input), list(node.output), name="odd"))
+
+
+def state_without_input(model) -> None:
+    shape = [d.dim_value for d in model.graph.input[1].type.tensor_type.shape.dim]
+    del model.graph.input[1]
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, np.float32), "hidden_in"))
+
+
 def runtime_operator(model) -> None:
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     node = next(n for n in model.graph.node if n.op_type == "Tanh")
@@ -193,7 +208,10 @@ def runtime_operator(model) -> None:
     [
         (dynamic_axis, r"input 'features' has shape \?x20x2, not fixed"),
         (state_without_output, "output 'hidden_out' is missing"),
+        (state_without_input, "input 'hidden_in' is missing"),
         (newer_opset, "opset is 19, not 13 to 17"),
+        (older_opset, "opset is 11, not 13 to 17"),
+        (wrong_type, r"no valid ONNX.*(int64|tensor)"),
         (runtime_operator, r"layer 'odd' is com\.microsoft\.Gelu"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -211,7 +229,7 @@ def test_an_unsupported_operator_is_named_with_its_layer_by_the_parser(tmp_path:
     model = make_small_network()
     node = next(n for n in model.graph.node if n.op_type == "Tanh")
     node.CopyFrom(helper.make_node("Bernoulli", list(node.input), list(node.output), name="odd_layer"))
-    with pytest.raises(ModelError, match=r"layer 'odd_layer' \(Bernoulli\)"):
+    with pytest.raises(ModelError, match=r"layer 'odd_layer' \(Bernoulli\): it is not supported"):
         build_engine("tensorrt_rtx", model, BuildOptions("fp32"), "small")
 
 
@@ -338,6 +356,7 @@ VERSIONS = {
     ),
     "10.3": ({"INT8": 1, "FP16": 0, "BF16": 2}, {"EXPLICIT_BATCH": 0, "STRONGLY_TYPED": 1}, [], 0b11),
     "11": ({"TF32": 5}, {"STRONGLY_TYPED": 1}, [], 0b10),
+    "without both": ({"TF32": 5}, {}, [], 0b00),
 }
 
 
