@@ -31,8 +31,13 @@ ROBOT_OPTIONS: tuple[Option, ...] = (
     ),
     Option("safe_in_silence", "flag", "no", help="whether silence means the safe pose and not the face at rest"),
     Option("stop_ms", "number", "700", 0, 5000, help="longest time to reach the safe pose when the program ends"),
+    Option(
+        "start_gap_ms", "number", "300", 0, 10_000,
+        help="time between the first pulses of servos that were off: they jump one after the other",
+    ),
+    Option("starts_on_speech", "flag", "no", help="servos that were off stay off until someone speaks"),
     Option("release", "flag", "yes", help="whether to switch the actuators off after the safe pose at the end"),
-)
+)  # fmt: skip
 ACTUATOR_OPTIONS: tuple[Option, ...] = (
     Option("output", "integer", "0", 0, 65_535, help="number of the servo: channel, bus id or first DMX slot"),
     Option("mix", "text", "", help="what moves it: `jawOpen 1.0, mouthClose -0.5, head_yaw 0.02` (head per degree)"),
@@ -89,6 +94,8 @@ class ActuatorMap:
         stop_s: Longest time to reach the safe pose at the end.
         release: Whether to switch off after that.
         actuators: In the order of the file.
+        start_gap_s: Time between the first pulses of actuators that were off.
+        starts_on_speech: Whether these stay off until someone speaks.
     """
 
     path: Path
@@ -100,6 +107,8 @@ class ActuatorMap:
     stop_s: float
     release: bool
     actuators: tuple[Actuator, ...] = field(default_factory=tuple)
+    start_gap_s: float = 0.3
+    starts_on_speech: bool = False
 
 
 class Mixer:
@@ -195,6 +204,8 @@ def load_actuator_map(path: Path) -> ActuatorMap:
         stop_s=float(robot["stop_ms"]) / 1000,
         release=bool(robot["release"]),
         actuators=tuple(actuator for actuator in actuators if actuator is not None),
+        start_gap_s=float(robot["start_gap_ms"]) / 1000,
+        starts_on_speech=bool(robot["starts_on_speech"]),
     )
 
 

@@ -46,22 +46,29 @@ class Controller:
         self._motions: list[Motion] = []
         self._followed: list[float] = []
         self._has_started: list[bool] = []
+        self._is_off: list[bool] = []
+        self._stands_until_s: list[float] = []
+        self._next_first_s = -math.inf
+        self._has_spoken = False
         self.begin(None)
 
     def begin(self, positions: Sequence[float] | None) -> None:
         """Start slowly from where the actuators are.
 
         Args:
-            positions: As the device says; None where it cannot: then from the last command, or from the safe pose.
+            positions: As the device says, NaN for an actuator that is off: its first pulse is where it was last told to
+                be, or at its safe position. None where the device can neither say nor switch off.
         """
         actuators = self._map.actuators
-        if positions is None and len(self._motions) == len(actuators):
-            positions = [motion.position for motion in self._motions]
-        if positions is None or not all(map(math.isfinite, positions)):
-            positions = [actuator.safe for actuator in actuators]
-        self._motions = [Motion(a.limits, p, self._map.tick_s) for a, p in zip(actuators, positions, strict=True)]
+        guesses = [motion.position for motion in self._motions] or [actuator.safe for actuator in actuators]
+        told = guesses if positions is None else positions
+        self._is_off = [not math.isfinite(position) for position in told]
+        known = [guess if is_off else p for p, guess, is_off in zip(told, guesses, self._is_off, strict=True)]
+        self._motions = [Motion.begun_at(a.limits, p, self._map.tick_s) for a, p in zip(actuators, known, strict=True)]
         self._followed = [motion.position for motion in self._motions]
         self._has_started = [False] * len(actuators)
+        self._stands_until_s = [-math.inf] * len(actuators)
+        self._next_first_s = -math.inf
 
     def take(self, frame: AUFrame, now_s: float) -> None:
         """Take a face.
@@ -74,26 +81,28 @@ class Controller:
         self._head_deg[:] = frame.head_deg
         self._state = frame.state
         self._taken_at_s = now_s
+        self._has_spoken |= frame.state == State.LIVE
 
     def advance(self, now_s: float) -> list[float]:
-        """Return the commands of this tick.
+        """Return the commands of this tick, NaN for an actuator that is to stay off.
 
         Args:
-            now_s: CLOCK_MONOTONIC.
+            now_s: CLOCK_MONOTONIC, when the tick began; a face may have come since.
         """
-        self.is_lost = not 0 <= now_s - self._taken_at_s <= self._map.lost_after_s
+        self.is_lost = not abs(now_s - self._taken_at_s) <= self._map.lost_after_s
+        self._switch_one_on(now_s)
         is_silent = self._state == State.SILENCE and self._map.safe_in_silence
         if self.is_lost or self.is_stopping or is_silent or self._state == State.STOPPING:
             targets = [actuator.safe for actuator in self._map.actuators]
         else:
             targets = self._mixer.targets(self._activations, self._head_deg)
-        return [self._advance_one(index, target) for index, target in enumerate(targets)]
+        return [self._advance_one(index, target, now_s) for index, target in enumerate(targets)]
 
     def is_safe(self) -> bool:
         """Return whether every actuator has been commanded to its safe position and stands."""
         return all(
-            motion.velocity == 0 and abs(motion.position - actuator.safe) <= max(actuator.dead_band, 1e-6)
-            for motion, actuator in zip(self._motions, self._map.actuators, strict=True)
+            is_off or (motion.velocity == 0 and abs(motion.position - actuator.safe) <= max(actuator.dead_band, 1e-6))
+            for motion, actuator, is_off in zip(self._motions, self._map.actuators, self._is_off, strict=True)
         )
 
     def change(self, actuator_map: ActuatorMap) -> None:
@@ -119,9 +128,22 @@ class Controller:
         self._mixer = mixer
         self._map = new
 
-    def _advance_one(self, index: int, target: float) -> float:
+    def _switch_one_on(self, now_s: float) -> None:
+        """Let the next actuator that is off have its first pulse, if it is time."""
+        is_wanted = self._has_spoken or not self._map.starts_on_speech
+        if True not in self._is_off or self.is_stopping or not is_wanted or now_s < self._next_first_s:
+            return
+        index = self._is_off.index(True)
+        self._is_off[index] = False
+        self._next_first_s = self._stands_until_s[index] = now_s + self._map.start_gap_s
+
+    def _advance_one(self, index: int, target: float, now_s: float) -> float:
         """Return the command of one actuator."""
         actuator, motion = self._map.actuators[index], self._motions[index]
+        if self._is_off[index]:
+            return math.nan
+        if now_s <= self._stands_until_s[index]:  # it is on its way, as fast as it can
+            return motion.advance(math.nan)
         if abs(target - self._followed[index]) > actuator.dead_band or target == actuator.safe:
             self._followed[index] = target
         target = self._followed[index]

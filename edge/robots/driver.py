@@ -9,6 +9,9 @@ from typing import Protocol, runtime_checkable
 from edge.errors import AuEdgeError, ConfigurationError, ConfigurationMistakesError
 from edge.options import Option, Value, did_you_mean, parse_value
 
+# Microseconds of pulse that a servo can have been told; what a board says outside of them is a mistake on the wire.
+PLAUSIBLE_US = (400.0, 2600.0)
+
 
 @dataclass(frozen=True)
 class Servo:
@@ -44,7 +47,11 @@ class Driver(Protocol):
         ...
 
     def read_positions(self) -> Sequence[float] | None:
-        """Return where the actuators are or were last told to be, or None where the device cannot say.
+        """Return where the actuators are or were last told to be.
+
+        Returns:
+            NaN for an actuator that is off and may stand anywhere; None where the device can neither say where any of
+            them is nor switch them off.
 
         Raises:
             OSError: The device is gone.
@@ -53,6 +60,9 @@ class Driver(Protocol):
 
     def write(self, positions: Sequence[float]) -> None:
         """Command all actuators.
+
+        Args:
+            positions: NaN leaves an actuator as it is; only for one that `read_positions` returned NaN for.
 
         Raises:
             OSError: The device is gone.

@@ -6,10 +6,11 @@ Source: Pololu Maestro user's guide, "Serial Servo Commands".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from edge.options import Option
-from edge.robots.driver import Servo, driver_values
+from edge.robots.driver import PLAUSIBLE_US, Servo, driver_values
 from edge.robots.serial_port import SerialPort
 
 _SET_TARGET, _SET_SPEED, _GET_POSITION = 0x84, 0x87, 0x90
@@ -51,18 +52,21 @@ class MaestroDriver:
             self._port.write(_command(_SET_SPEED, servo.output, speed))
 
     def read_positions(self) -> Sequence[float] | None:
-        """Return the pulse widths now; None where a servo is off, since then nobody knows where it stands."""
+        """Return the pulse widths now; NaN for a servo that is off, since then nobody knows where it stands."""
         self._port.discard_input()
         positions = []
         for servo in self._servos:
             self._port.write(bytes((_GET_POSITION, servo.output)))
             low, high = self._port.read(2)
-            positions.append((low | high << 8) / _QUARTERS)
-        return positions if all(position > OFF_US for position in positions) else None
+            position = (low | high << 8) / _QUARTERS
+            positions.append(position if PLAUSIBLE_US[0] <= position <= PLAUSIBLE_US[1] else math.nan)
+        return positions
 
     def write(self, positions: Sequence[float]) -> None:
-        """Set all targets in one write."""
-        self._port.write(encode_targets([servo.output for servo in self._servos], positions))
+        """Set all targets in one write, but for those that stay off."""
+        on = [(servo.output, position) for servo, position in zip(self._servos, positions, strict=True)]
+        on = [(output, position) for output, position in on if not math.isnan(position)]
+        self._port.write(encode_targets([output for output, _ in on], [position for _, position in on]))
 
     def release(self) -> None:
         """Stop the pulses."""

@@ -8,7 +8,7 @@ lost input and no new configuration can push a command beyond an end: the way to
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.errors import ConfigurationError
 
@@ -64,6 +64,20 @@ class Motion:
         self._tick_s = tick_s
         self.position = min(max(position, limits.minimum), limits.maximum)
         self.velocity = 0.0
+
+    @classmethod
+    def begun_at(cls, limits: MotionLimits, position: float, tick_s: float) -> Motion:
+        """Return a motion that begins where an actuator was found, also outside of its limits: it is led in from there.
+
+        Args:
+            limits: What it may do.
+            position: Where it is; a jump to the nearest limit would break the velocity.
+            tick_s: Time between two commands.
+        """
+        found = replace(limits, minimum=min(limits.minimum, position), maximum=max(limits.maximum, position))
+        motion = cls(found, position, tick_s)
+        motion.change(limits)
+        return motion
 
     @property
     def limits(self) -> MotionLimits:

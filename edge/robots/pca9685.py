@@ -6,13 +6,14 @@ Source: NXP PCA9685 data sheet, sections 7.3.1 to 7.3.5.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge.errors import ConfigurationError, DeviceError
 from edge.options import Option
-from edge.robots.driver import Servo, driver_values
+from edge.robots.driver import PLAUSIBLE_US, Servo, driver_values
 
 _MODE1, _LED0_ON_L, _PRESCALE = 0x00, 0x06, 0xFE
 _AUTO_INCREMENT, _SLEEP, _RESTART = 0x20, 0x10, 0x80
@@ -72,28 +73,31 @@ class Pca9685Driver:
             ) from err
 
     def read_positions(self) -> Sequence[float] | None:
-        """Return the pulse widths now; None where an output is off."""
+        """Return the pulse widths, also the last one of an output that `release` switched off; NaN where none was."""
         positions = []
         for output in self._outputs:
             on_low, on_high, off_low, off_high = self._opened().read_i2c_block_data(
                 self._address, _LED0_ON_L + 4 * output, 4
             )
-            if off_high & _FULL_OFF:
-                return None
-            n_steps = ((off_low | off_high << 8) - (on_low | on_high << 8)) % _STEPS
-            positions.append(n_steps / self._steps_per_us())
-        return positions if all(positions) else None
+            n_steps = ((off_low | off_high << 8) - (on_low | on_high << 8)) % _STEPS  # without the bits above
+            position = n_steps / self._steps_per_us()
+            positions.append(position if PLAUSIBLE_US[0] <= position <= PLAUSIBLE_US[1] else math.nan)
+        return positions
 
     def write(self, positions: Sequence[float]) -> None:
-        """Set the pulse of each output."""
+        """Set the pulse of each output, but of those that stay off."""
         for output, position in zip(self._outputs, positions, strict=True):
+            if math.isnan(position):
+                continue
             n_steps = min(max(0, round(position * self._steps_per_us())), _STEPS - 1)
             self._write_output(output, [0, 0, n_steps & 0xFF, n_steps >> 8])
 
     def release(self) -> None:
-        """Stop the pulses."""
+        """Stop the pulses; the chip keeps their widths, so that the next start knows where the servos were left."""
         for output in self._outputs:
-            self._write_output(output, [0, 0, 0, _FULL_OFF])
+            place = _LED0_ON_L + 4 * output + 3
+            high = self._opened().read_byte_data(self._address, place)
+            self._bus.write_byte_data(self._address, place, high | _FULL_OFF)
 
     def close(self) -> None:
         """Close the bus."""

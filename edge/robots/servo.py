@@ -6,6 +6,7 @@ every press moves for a short time only, and no press means stand still: that is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
@@ -55,6 +56,9 @@ class HandControl:
         clock: Time.
         limits: Wider or narrower limits than the map's; None for the map's.
 
+    Attributes:
+        is_known: Whether the device has said where the actuator stands.
+
     Raises:
         ConfigurationError: There is no such actuator.
     """
@@ -80,14 +84,16 @@ class HandControl:
         self._motion = Motion(self.limits, self.actuator.safe, self._tick_s)
         self._target = self._motion.position
         self._may_move_until_s = -1.0
+        self._is_touched = False
+        self.is_known = False
 
     @property
     def position(self) -> float:
-        """Return the last command."""
+        """Return the last command, or where it will begin."""
         return self._motion.position
 
     def open(self) -> None:
-        """Open the device and stay where the actuator is, or is thought to be safe where the device cannot say.
+        """Open the device and ask where the actuator is; it gets no command before the first key.
 
         Raises:
             DeviceError: It cannot be had.
@@ -100,7 +106,9 @@ class HandControl:
             raise DeviceError(
                 self._driver.description, f"it does not answer ({err})", "Check power and wiring"
             ) from err
-        self._motion = Motion(self.limits, positions[0] if positions else self.actuator.safe, self._tick_s)
+        self.is_known = positions is not None and math.isfinite(positions[0])
+        start = positions[0] if positions and self.is_known else self.actuator.safe
+        self._motion = Motion.begun_at(self.limits, start, self._tick_s)
         self._target = self._motion.position
 
     def press(self, target: float) -> None:
@@ -110,13 +118,15 @@ class HandControl:
             target: Position; brought within the limits.
         """
         self._target = target
+        self._is_touched = True
         self._may_move_until_s = self._clock.monotonic_s() + HOLD_S
 
     def tick(self) -> float:
-        """Command once, wait for the next tick, and return the position."""
+        """Command once (from the first key on), wait for the next tick, and return the position."""
         now_s = self._clock.monotonic_s()
-        target = self._target if now_s < self._may_move_until_s else float("nan")
-        self._driver.write([self._motion.advance(target, self._slow)])
+        if self._is_touched:
+            target = self._target if now_s < self._may_move_until_s else math.nan
+            self._driver.write([self._motion.advance(target, self._slow)])
         self._clock.sleep_until(now_s + self._tick_s)
         return self._motion.position
 
@@ -143,7 +153,7 @@ def jog(control: HandControl, read_key: ReadKey, stream: TextIO) -> Calibration 
     limits = control.limits
     noted: dict[str, float] = {}
     control.open()
-    stream.write(f"{control.actuator.name}: {HELP}\n")
+    stream.write(f"{control.actuator.name}: {HELP}\n{_warning(control)}")
     try:
         while (key := read_key()) != "q":
             target = {"+": limits.maximum, "=": limits.maximum, "-": limits.minimum, "0": control.actuator.neutral}.get(
@@ -183,7 +193,7 @@ def sweep(control: HandControl, read_key: ReadKey, stream: TextIO) -> int:
     ends: Sequence[float] = (limits.maximum, limits.minimum)
     n_reached = 0
     control.open()
-    stream.write(f"{control.actuator.name}: hold the space bar to move, q ends\n")
+    stream.write(f"{control.actuator.name}: hold the space bar to move, q ends\n{_warning(control)}")
     try:
         while (key := read_key()) != "q":
             if key == " ":
@@ -195,6 +205,13 @@ def sweep(control: HandControl, read_key: ReadKey, stream: TextIO) -> int:
     finally:
         control.close()
     return n_reached
+
+
+def _warning(control: HandControl) -> str:
+    """Return what the first key will do where it is not known where the actuator stands."""
+    if control.is_known:
+        return ""
+    return f"where it stands is not known: the first key takes it to {control.position:g} as fast as it can go\n"
 
 
 def calibration_limits(actuator: Actuator, lowest: float, highest: float) -> MotionLimits:

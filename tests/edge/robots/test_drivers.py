@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import pty
 import socket
@@ -143,9 +144,21 @@ def test_the_maestro_says_where_its_servos_are() -> None:
     driver = MaestroDriver(SERVOS, {"port": device.path})
     driver.open()
     assert driver.read_positions() == [1100.0, 1500.0]
-    pulses[3] = 0
-    assert driver.read_positions() is None, "a servo that is off can be anywhere"
+    for nonsense in (0, 3 * 4, 16383):
+        pulses[3] = nonsense
+        positions = driver.read_positions()
+        assert positions[0] == 1100.0
+        assert math.isnan(positions[1]), "a servo that is off can be anywhere"
     driver.close()
+
+
+def test_a_maestro_channel_that_is_to_stay_off_gets_no_target(device: SerialDevice) -> None:
+    driver = MaestroDriver(SERVOS, {"port": device.path})
+    driver.open()
+    driver.write([math.nan, 2000.0])
+    driver.close()
+    expected = bytes.fromhex("87 00 20 01 87 03 30 00 84 03 40 3e")
+    assert device.wait_for(len(expected)) == expected
 
 
 def test_a_board_that_does_not_answer_is_an_error_and_no_wait(device: SerialDevice) -> None:
@@ -317,14 +330,17 @@ def test_the_pca9685_gets_pulses_of_the_right_length() -> None:
     chip = FakeChip()
     driver = Pca9685Driver(SERVOS, {}, chip)
     driver.open()
-    assert driver.read_positions() is None, "off"
+    assert all(map(math.isnan, driver.read_positions())), "off since power-on"
+    driver.write([math.nan, 1000.0])
+    assert chip.registers[9] == 0x10, "it stays off"
     driver.write([1500.0, 1000.0])
     off = chip.registers[8] | chip.registers[9] << 8
     period_us = 1e6 * (121 + 1) * 4096 / 25e6
     assert off / 4096 * period_us == pytest.approx(1500, abs=period_us / 4096)
     assert driver.read_positions() == pytest.approx([1500, 1000], abs=period_us / 4096)
     driver.release()
-    assert chip.registers[9] == 0x10
+    assert chip.registers[9] & 0x10
+    assert driver.read_positions() == pytest.approx([1500, 1000], abs=period_us / 4096), "its last pulse, kept"
 
 
 def test_a_restart_does_not_interrupt_the_pulses() -> None:

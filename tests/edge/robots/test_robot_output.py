@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import math
 import threading
@@ -35,10 +36,15 @@ def face(jaw_open: float = 0.0, brow: float = 0.0, yaw: float = 0.0, state: Stat
 
 
 def check_all(commands: list[list[float]], start: tuple[float, ...] = (1120.0, 1500.0)) -> None:
-    """Assert the limits for all commands of a robot that stood at a start."""
+    """Assert the limits for all commands of a robot that stood at a start; from outside it only ever comes nearer."""
     for index, allowed in enumerate((JAW_LIMITS, BROW_LIMITS)):
-        first = min(max(start[index], allowed.minimum), allowed.maximum)
-        check([first, *(command[index] for command in commands)], 0.0, allowed, TICK_S)
+        path = [start[index], *(command[index] for command in commands)]
+        outside = [max(allowed.minimum - position, position - allowed.maximum, 0.0) for position in path]
+        assert all(after <= before + 1e-6 for before, after in itertools.pairwise(outside))
+        found = dataclasses.replace(
+            allowed, minimum=min(allowed.minimum, start[index]), maximum=max(allowed.maximum, start[index])
+        )
+        check(path, 0.0, found, TICK_S)
 
 
 def robot_with(driver: BreakableDriver, clock: FakeClock) -> RobotOutput:
@@ -286,7 +292,85 @@ def test_a_map_with_other_actuators_is_no_reload() -> None:
         controller.change(type(other)(**{**other.__dict__, "actuators": other.actuators[:1]}))
 
 
+def test_a_face_that_comes_while_a_tick_is_under_way_is_no_lost_input() -> None:
+    controller = Controller(jaw_and_brow(), CHANNELS)
+    controller.begin([2000.0, 1500.0])
+    for index in range(50):
+        tick_began_s = index * TICK_S
+        controller.take(face(jaw_open=1.0), tick_began_s + 0.0001)
+        assert controller.advance(tick_began_s)[0] == 2000.0
+        assert not controller.is_lost
+
+
+def test_an_actuator_that_is_found_outside_its_limits_is_led_in_slowly() -> None:
+    controller = Controller(jaw_and_brow(), CHANNELS)
+    controller.begin([2100.0, 900.0])
+    commands = []
+    for index in range(400):
+        controller.take(face(jaw_open=1.0), index * TICK_S)
+        commands.append(controller.advance(index * TICK_S))
+    check_all(commands, (2100.0, 900.0))
+    assert 2100 - commands[9][0] <= 10 * 150 * TICK_S
+    assert commands[9][1] - 900 <= 10 * 100 * TICK_S
+    assert commands[-1] == pytest.approx([2000.0, 1500.0])
+
+
+# An actuator that is off: nobody knows where it stands, and its first pulse makes it jump.
+
+
+def started(n_ticks: int, positions: list[float], state: State = State.LIVE, **keys: object) -> list[list[float]]:
+    controller = Controller(dataclasses.replace(jaw_and_brow(), **keys), CHANNELS)  # type: ignore[arg-type]
+    controller.begin(positions)
+    commands = []
+    for index in range(n_ticks):
+        controller.take(face(jaw_open=1.0, state=state), index * TICK_S)
+        commands.append(controller.advance(index * TICK_S))
+    return commands
+
+
+def test_actuators_that_are_off_get_their_first_pulse_one_after_the_other_at_the_safe_position() -> None:
+    commands = started(60, [math.nan, math.nan], start_gap_s=0.5)
+    first = [next(tick for tick, command in enumerate(commands) if not math.isnan(command[i])) for i in (0, 1)]
+    assert first == [0, round(0.5 / TICK_S)]
+    assert [commands[first[i]][i] for i in (0, 1)] == [1120.0, 1500.0]
+    assert len({command[0] for command in commands[: first[1]]}) == 1, "it stands until all have arrived"
+    jaw = [command[0] for command in commands]
+    check(jaw, 0.0, JAW_LIMITS, TICK_S)
+    assert jaw[-1] - 1120 == pytest.approx(150 * TICK_S * (60 - first[1] - 1), rel=0.1), "then slowly to the face"
+
+
+def test_one_that_is_known_goes_on_at_once_and_does_not_wait_for_one_that_is_off() -> None:
+    commands = started(60, [1700.0, math.nan], start_gap_s=0.5)
+    assert commands[0][1] == 1500.0
+    assert commands[1][0] > commands[0][0] >= 1700.0
+
+
+def test_it_stays_off_until_someone_speaks_where_that_is_asked_for() -> None:
+    silent = started(60, [math.nan, 1500.0], State.SILENCE, starts_on_speech=True)
+    assert all(math.isnan(command[0]) and command[1] == 1500.0 for command in silent)
+    assert started(60, [math.nan, 1500.0], State.LIVE, starts_on_speech=True)[0][0] == 1120.0
+
+
+def test_one_that_is_off_is_not_switched_on_to_end_the_program() -> None:
+    controller = Controller(dataclasses.replace(jaw_and_brow(), starts_on_speech=True), CHANNELS)
+    controller.begin([math.nan, 1500.0])
+    controller.is_stopping = True
+    assert math.isnan(controller.advance(0.0)[0])
+    assert controller.is_safe()
+
+
+def test_a_board_that_lost_power_while_we_ran_begins_again_where_it_was_left() -> None:
+    """Its servos are limp and near to where they were: a nearer guess than the safe pose."""
+    controller = Controller(jaw_and_brow(), CHANNELS)
+    controller.begin([1700.0, 1500.0])
+    for index in range(20):
+        controller.take(face(jaw_open=1.0), index * TICK_S)
+        last = controller.advance(index * TICK_S)[0]
+    controller.begin([math.nan, math.nan])
+    assert controller.advance(0.4)[0] == pytest.approx(last, abs=150 * TICK_S)
+
+
 def test_positions_that_are_no_numbers_are_not_begun_from() -> None:
     controller = Controller(jaw_and_brow(), CHANNELS)
-    controller.begin([math.nan, 1500.0])
-    assert controller.advance(0.0) == [1120.0, 1500.0]
+    controller.begin([math.inf, -math.inf])
+    assert controller.advance(0.0)[0] == 1120.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -36,8 +37,30 @@ def keys(presses: Sequence[str]) -> Callable[[], str]:
 def test_nothing_moves_without_a_key() -> None:
     driver = BreakableDriver()
     jog(control_of(driver), keys([""] * 100), io.StringIO())
-    assert {command[0] for command in driver.commands} == {1120.0}
+    assert driver.commands == []
     assert driver.n_released == 1
+
+
+def test_a_servo_that_is_off_jumps_at_the_first_key_only_and_that_is_said_before() -> None:
+    driver, screen = BreakableDriver(), io.StringIO()
+    driver.device_positions = [math.nan]
+    jog(control_of(driver), keys(["", "", "+", ""]), screen)
+    assert driver.commands[0][0] == pytest.approx(1120, abs=150 * TICK_S)
+    assert len(driver.commands) == 2
+    assert "not known" in screen.getvalue()
+
+
+@pytest.mark.parametrize("action", [jog, sweep])
+def test_a_servo_that_stands_outside_its_limits_is_led_in_slowly_and_by_a_key_only(
+    action: Callable[..., object],
+) -> None:
+    driver = BreakableDriver()
+    driver.device_positions = [2300.0]
+    action(control_of(driver), keys(["", *(["0", " "] * 100)]), io.StringIO())
+    path = [command[0] for command in driver.commands]
+    assert path[0] == pytest.approx(2300, abs=150 * TICK_S)
+    check([2300.0, *path], 0.0, MotionLimits(1000, 2300, 150, 40_000))
+    assert path[-1] < 2000.1
 
 
 def test_a_press_moves_slowly_and_only_for_a_moment() -> None:
@@ -59,8 +82,8 @@ def test_a_key_that_is_held_goes_to_the_limit_and_no_further() -> None:
 def test_it_begins_where_the_servo_is() -> None:
     driver = BreakableDriver()
     driver.device_positions = [1800.0]
-    jog(control_of(driver), keys(["", ""]), io.StringIO())
-    assert driver.commands[0] == [1800.0]
+    jog(control_of(driver), keys(["+", ""]), io.StringIO())
+    assert driver.commands[0] == pytest.approx([1800.0], abs=150 * TICK_S)
 
 
 def test_noted_positions_are_lines_for_the_map() -> None:

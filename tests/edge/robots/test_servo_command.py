@@ -50,7 +50,7 @@ def test_keys_in_a_terminal_move_one_servo_only(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     with subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE, env=environment) as process:
         end_s = time.monotonic() + 10
-        while b"\x84" not in device.received and time.monotonic() < end_s:
+        while b"\x90" not in device.received and time.monotonic() < end_s:
             time.sleep(0.05)
         for _ in range(20):
             os.write(master, b"+")
@@ -61,7 +61,7 @@ def test_keys_in_a_terminal_move_one_servo_only(tmp_path: Path) -> None:
     os.close(slave)
     sent = device.received
     targets = [sent[i + 2] | sent[i + 3] << 7 for i in range(len(sent) - 3) if sent[i : i + 2] == b"\x84\x00"]
-    assert targets[0] == 4400
+    assert 4400 <= targets[0] <= 4440, "from where it was, slowly"
     assert max(targets) > 4500
     assert max(targets) <= 1300 * 4
     assert targets[-1] == 0, "switched off at the end"
