@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import importlib
+from types import ModuleType
+
 import pytest
 
 _required: set[str] = set()
@@ -29,3 +32,17 @@ def need(name: str, available: bool, reason: str) -> None:
     if name in _required or "all" in _required:
         pytest.fail(f"required {name}: {reason}", pytrace=False)
     pytest.skip(f"{name}: {reason}", allow_module_level=True)
+
+
+def need_module(name: str, package: str = "") -> ModuleType:
+    """Return a module, or skip the calling test (or module) where it cannot be imported, or fail where it is required.
+
+    Args:
+        name: As it is imported; also the requirement's name.
+        package: As it is installed, where that is another name.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as err:
+        need(name, False, f"{err}: pip install {package or name}")
+        raise

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+from tests.requirements import need_module
+
+torch = need_module("torch")
 
 from engine_build.network import make_network  # noqa: E402  (torch may be missing)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+from tests.requirements import need_module
+
+torch = need_module("torch")
 
 from edge.errors import ConfigurationError, InputError  # noqa: E402  (torch may be missing)
 from edge.manifest import load_manifest  # noqa: E402

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge.errors import InputError
 from engine_build.voices.augment import AugmentSettings, augment, filter_and_resample, make_noise_bank, requantise
 from engine_build.voices.rooms import make_room, make_room_bank
+from tests.requirements import need_module
 
 RATE_HZ = 16000
 NOTHING = AugmentSettings(
@@ -135,7 +136,7 @@ def test_three_seconds_take_less_than_a_generous_tenth_of_a_second() -> None:
 
 
 def test_augmented_copies_keep_their_times_and_are_made_once(tmp_path: Path) -> None:
-    soundfile = pytest.importorskip("soundfile")
+    soundfile = need_module("soundfile")
     from engine_build.voices.augmented_corpus import make_augmented_corpus
 
     (tmp_path / "one").mkdir()

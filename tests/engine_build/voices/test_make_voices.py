@@ -13,6 +13,7 @@ from engine_build.voices.labelling import Teacher
 from engine_build.voices.make_voices import add_arguments, run, split_teacher
 from engine_build.voices.phone_shape import LabelledSentence
 from engine_build.voices.synthesisers import Espeak, Voice
+from tests.requirements import need, need_module
 
 CHANNELS = ["jawOpen", "mouthPucker", "browInnerUp"]
 TEXT = "place red with k four soon"
@@ -28,10 +29,9 @@ def arguments(*words: str) -> argparse.Namespace:
 def recordings(tmp_path: Path) -> Path:
     """Eight utterances of espeak-ng with labels that only have the right form."""
     for module in ("pocketsphinx", "pyworld", "soundfile", "torch"):
-        pytest.importorskip(module, reason=f"{module} is not installed")
+        need_module(module)
     espeak = Espeak()
-    if espeak.missing():
-        pytest.skip(f"espeak-ng is not installed: {espeak.missing()}")
+    need("espeak-ng", not espeak.missing(), f"{espeak.missing()}")
     from engine_build.voices.changed_corpus import write_flac
 
     folder = tmp_path / "data" / "audio"

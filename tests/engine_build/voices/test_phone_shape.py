@@ -17,6 +17,7 @@ from engine_build.voices.phone_shape import (
     phone_features,
     resample_tracks,
 )
+from tests.requirements import need_module
 
 SENTENCE = (Span(SILENCE, 0.0, 0.8), Span("M", 0.8, 0.9), Span("AA", 0.9, 1.1), Span("P", 1.1, 1.2))
 TAIL = Span(SILENCE, 1.2, 2.2)
@@ -39,7 +40,7 @@ def imitation(rng: np.random.Generator, fps: float = 25.0) -> LabelledSentence:
 
 
 def test_model_learns_what_phones_do_and_keeps_time(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+    torch = need_module("torch")
     torch.set_num_threads(1)
     from engine_build.voices.shape_file import load_shape_model, save_shape_model
 
@@ -60,7 +61,7 @@ def test_model_learns_what_phones_do_and_keeps_time(tmp_path: Path) -> None:
 
 
 def test_damaged_model_file_says_what_to_do(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
+    need_module("torch")
     from edge.errors import InputError
     from engine_build.voices.shape_file import load_shape_model
 

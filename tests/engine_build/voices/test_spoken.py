@@ -16,16 +16,16 @@ from engine_build.voices.recording_phones import align_recordings, read_words
 from engine_build.voices.rest_corpus import make_rest_corpus
 from engine_build.voices.spoken_corpus import make_spoken_corpus, read_clips
 from engine_build.voices.synthesisers import Espeak, Voice
+from tests.requirements import need, need_module
 
 SPEAKER = Voice("en-gb+m3", "low")
 
 
 @pytest.fixture
 def espeak() -> Espeak:
-    pytest.importorskip("pocketsphinx", reason="pocketsphinx is not installed: pip install pocketsphinx==5.1.1")
+    need_module("pocketsphinx", "pocketsphinx==5.1.1")
     synthesiser = Espeak()
-    if synthesiser.missing():
-        pytest.skip(f"espeak-ng is not installed: {synthesiser.missing()}")
+    need("espeak-ng", not synthesiser.missing(), f"{synthesiser.missing()}")
     return synthesiser
 
 
@@ -97,7 +97,7 @@ def test_recordings_that_do_not_fit_their_words_are_named(espeak: Espeak, tmp_pa
 
 
 def test_rest_corpus_is_what_training_reads(tmp_path: Path) -> None:
-    soundfile = pytest.importorskip("soundfile")
+    soundfile = need_module("soundfile")
     channels = ["eyeBlinkLeft", "jawOpen", "mouthPucker", "browInnerUp"]
     make_rest_corpus(tmp_path, 3, channels)
     with np.load(tmp_path / "labels.npz") as labels:

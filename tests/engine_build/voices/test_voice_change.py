@@ -14,6 +14,7 @@ from engine_build.voices.voice_change import (
     resynthesise,
     warp_frequency,
 )
+from tests.requirements import need_module
 
 RATE_HZ = 16000
 
@@ -21,7 +22,7 @@ RATE_HZ = 16000
 @pytest.fixture(scope="module")
 def vowels() -> NDArray[np.float32]:
     """Two stretches of a buzz at 120 Hz through resonances at 700 and 1200 Hz, 0.3 to 0.7 s and 1.0 to 1.5 s."""
-    pytest.importorskip("pyworld", reason="pyworld is not installed: pip install pyworld")
+    need_module("pyworld")
     from scipy.signal import lfilter
 
     buzz = np.zeros(2 * RATE_HZ)
@@ -41,7 +42,7 @@ def loudness(wave: NDArray[np.float32]) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("f0_scale", [0.75, 1.0, 1.5, 2.2])
 def test_pitch_is_multiplied(vowels: NDArray[np.float32], f0_scale: float) -> None:
-    librosa = pytest.importorskip("librosa")
+    librosa = need_module("librosa")
     changed = resynthesise(analyse(vowels, RATE_HZ), VoiceChange(f0_scale=f0_scale))
     middle = changed[int(1.1 * RATE_HZ) : int(1.4 * RATE_HZ)]
     f0_hz = np.median(librosa.yin(middle, fmin=60, fmax=500, sr=RATE_HZ))
@@ -71,7 +72,7 @@ def test_resonances_are_multiplied(tract_scale: float) -> None:
 
 
 def test_silence_and_short_sound_pass() -> None:
-    pytest.importorskip("pyworld", reason="pyworld is not installed: pip install pyworld")
+    need_module("pyworld")
     for wave in (np.zeros(RATE_HZ, np.float32), np.full(800, 0.01, np.float32)):
         changed = resynthesise(analyse(wave, RATE_HZ), VoiceChange(f0_scale=1.5))
         assert changed.shape == wave.shape
