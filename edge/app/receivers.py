@@ -96,6 +96,7 @@ def _greeted(output: OutputSettings, pushed: Transport, port: int, clock: Clock)
         in_version,
         lease_s=float(output.options.get("lease_s", 3600)),
         is_local_only=output.options.get("hello_from", "local") == "local",
+        interface=output.interface,
     )
     return made
 

@@ -69,6 +69,7 @@ class GreetedTransport:
         translate: Makes the version that a receiver asked for.
         lease_s: How long a hello holds.
         is_local_only: Whether hellos from outside of local networks are left alone.
+        interface: Network interface ("wlan0") or an address of this machine to listen at alone; empty for all.
         reply_port: Port of the receivers where it is another than `port`.
 
     Attributes:
@@ -85,11 +86,14 @@ class GreetedTransport:
         *,
         lease_s: float = 3600.0,
         is_local_only: bool = True,
+        interface: str = "",
         reply_port: int = 0,
     ) -> None:
         self._pushed = pushed
         self._clock = clock
         self._port = port
+        self._interface = interface
+        self._address = interface if _is_ipv4(interface) else ""
         self._reply_port = reply_port or port
         self._read_hello = read_hello
         self._translate = translate
@@ -104,7 +108,7 @@ class GreetedTransport:
     @property
     def description(self) -> str:
         """Return the addresses as a person writes them."""
-        listening = f"who greets at udp://0.0.0.0:{self._port}"
+        listening = f"who greets at udp://{self._interface or '0.0.0.0'}:{self._port}"
         return listening if self._pushed is None else f"{self._pushed.description} and {listening}"
 
     @property
@@ -129,11 +133,13 @@ class GreetedTransport:
         try:
             listening.setblocking(False)
             listening.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-            listening.bind(("", self._port))
+            if self._interface and not self._address:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._interface.encode())
+            listening.bind((self._address, self._port))
         except OSError as err:
             listening.close()
             raise DeviceError(
-                f"UDP port {self._port}, for hellos",
+                f"UDP port {self._port}{f' of {self._interface}' if self._interface else ''}, for hellos",
                 f"it cannot be listened at ({err.strerror})",
                 "End what uses it; where that is the receiver itself, set `reach = push`",
             ) from err
@@ -227,6 +233,14 @@ class GreetedTransport:
                     receiver.refused_at_s = now_s
                     if receiver.refused_since_s is None:
                         receiver.refused_since_s = now_s
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_local(address: str) -> bool:
