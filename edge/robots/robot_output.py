@@ -21,6 +21,7 @@ _LOG = logging.getLogger(__name__)
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 10.0
 _JOIN_MARGIN_S = 0.5
+_OPEN_WAIT_S = 0.2  # for a device that is there; what is said at the start is then true
 
 
 class RobotOutput:
@@ -47,6 +48,7 @@ class RobotOutput:
         self._controller = Controller(actuator_map, channels)
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._has_tried = threading.Event()
         self._thread: threading.Thread | None = None
         self._is_open = False
         self._is_dead = False
@@ -68,6 +70,7 @@ class RobotOutput:
             self._controller.is_stopping = False
             self._thread = threading.Thread(target=self._run, name=f"au-edge-robot-{self.name}", daemon=True)
             self._thread.start()
+            self._has_tried.wait(_OPEN_WAIT_S)
 
     def send(self, frame: AUFrame) -> None:
         """Take a face; costs a copy of it."""
@@ -118,6 +121,7 @@ class RobotOutput:
             started_s = self._clock.monotonic_s()
             self._counts["late_ticks"] += started_s - next_s > self._map.tick_s
             self.tick()
+            self._has_tried.set()
             next_s = started_s + self._map.tick_s
         with self._lock:
             self._controller.is_stopping = True

@@ -11,6 +11,8 @@ from typing import Any
 from edge.errors import ConfigurationError, DeviceError
 
 WRITE_TIMEOUT_S = 0.05  # two commands at 50 a second: a dead port cannot hold the tick up for long
+BACKLOG_S = 0.1  # of the line's own speed: commands that wait longer are old, and would be played in a burst
+_BITS_A_BYTE = 10  # with start and stop bit
 READ_TIMEOUT_S = 0.3  # reads happen at open only, and a USB adapter may take its time
 
 
@@ -26,6 +28,7 @@ class SerialPort:
         self.path = path
         self._baud = baud
         self._port: Any = None
+        self._is_stuck = False
 
     def open(self) -> None:
         """Open exclusively.
@@ -57,10 +60,16 @@ class SerialPort:
         Raises:
             OSError: The port is gone or does not take it.
         """
+        port = self._opened()
+        self._is_stuck = True  # until it has been taken
         try:
-            self._opened().write(content)
+            n_waiting = port.out_waiting
+            if n_waiting > max(2 * len(content), BACKLOG_S * self._baud / _BITS_A_BYTE):
+                raise OSError(f"the port does not take what it is given: {n_waiting} bytes wait")
+            port.write(content)
         except termios.error as err:
             raise OSError(f"the port is gone ({err})") from err
+        self._is_stuck = False
 
     def read(self, n_bytes: int) -> bytes:
         """Return that many bytes.
@@ -88,13 +97,16 @@ class SerialPort:
             raise OSError(f"the port is gone ({err})") from err
 
     def close(self) -> None:
-        """Close the port; may be called twice."""
+        """Close the port; may be called twice. What a port has not taken is thrown away: it would come late."""
         if self._port is not None:
             try:
+                if self._is_stuck:
+                    self._port.reset_output_buffer()
                 self._port.close()
             except (OSError, termios.error):
                 pass  # it is gone: there is nothing left to close
             self._port = None
+        self._is_stuck = False
 
     def _opened(self) -> Any:
         if self._port is None:

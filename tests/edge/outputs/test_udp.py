@@ -53,6 +53,33 @@ def test_a_group_on_a_named_interface_hears() -> None:
             transport.close()
 
 
+def link_local() -> tuple[str, str]:
+    """Return an interface of this machine and its IPv6 link-local address."""
+    table = Path("/proc/net/if_inet6")
+    for line in table.read_text().splitlines() if table.exists() else ():
+        digits, _, _, scope, _, name = line.split()
+        if scope == "20":
+            return name, ":".join(digits[i : i + 4] for i in range(0, 32, 4))
+    need("ipv6", False, "no interface has an IPv6 link-local address")
+    raise AssertionError
+
+
+def test_an_ipv6_group_and_a_link_local_address_are_reached_through_the_named_interface() -> None:
+    interface, own = link_local()
+    group = "ff02::a5"
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as member:
+        member.bind(("::", 0))
+        member.settimeout(1)
+        request = socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", socket.if_nametoindex(interface))
+        member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
+        for host in (group, own, f"{own}%{interface}"):
+            transport = UdpTransport(host, member.getsockname()[1], interface=interface, ttl=1)
+            transport.open()
+            transport.send(host.encode())
+            assert member.recv(100) == host.encode()
+            transport.close()
+
+
 def test_a_whole_network_hears() -> None:
     with receiver("127.255.255.255") as bound:  # the broadcast address of the loopback network
         transport = UdpTransport("127.255.255.255", bound.getsockname()[1])

@@ -29,6 +29,7 @@ from edge.robots.maestro import MaestroDriver, encode_targets
 from edge.robots.osc_actuators import OscActuatorsDriver
 from edge.robots.pca9685 import Pca9685Driver, prescale
 from edge.robots.robot_output import RobotOutput
+from edge.robots.serial_port import BACKLOG_S, SerialPort
 from tests.edge.robots.robot_parts import CHANNELS, jaw_and_brow
 from tests.requirements import need
 
@@ -169,6 +170,42 @@ def test_a_board_that_does_not_answer_is_an_error_and_no_wait(device: SerialDevi
         driver.read_positions()
     assert time.monotonic() - start_s < 1.0
     driver.close()
+
+
+class SlowPort:
+    """What pyserial would open, on a line that takes nothing."""
+
+    def __init__(self) -> None:
+        self.out_waiting = 0
+        self.was_reset = False
+
+    def write(self, content: bytes) -> None:
+        self.out_waiting += len(content)
+
+    def reset_output_buffer(self) -> None:
+        self.was_reset = True
+
+    def close(self) -> None: ...
+
+
+def test_a_port_that_takes_nothing_is_given_up_before_old_commands_pile_up() -> None:
+    port, slow = SerialPort("/dev/slow", 9600), SlowPort()
+    port._port = slow
+    for _ in range(9):
+        port.write(bytes(12))
+    with pytest.raises(OSError, match="bytes wait"):
+        port.write(bytes(12))
+    assert slow.out_waiting <= BACKLOG_S * 960 + 12
+    port.close()
+    assert slow.was_reset, "old commands would be played in a burst"
+
+
+def test_what_ends_well_is_not_thrown_away() -> None:
+    port, slow = SerialPort("/dev/slow", 9600), SlowPort()
+    port._port = slow
+    port.write(b"off")
+    port.close()
+    assert not slow.was_reset
 
 
 def test_a_port_that_does_not_exist_may_come_later() -> None:
