@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("edge", "engine_build", "calibration")
 # Core modules of edge that every room may use: facts, types and time, no behaviour of a room.
 CORE = {
-    "edge", "edge.contracts", "edge.frames", "edge.errors", "edge.clock", "edge.settings", "edge.options",
+    "edge", "edge.contracts", "edge.contracts.network", "edge.contracts.outputs", "edge.contracts.sound",
+    "edge.frames", "edge.errors", "edge.clock", "edge.settings", "edge.options",
     "edge.manifest", "edge.metrics", "edge.service", "edge.realtime", "edge.vocabulary",
 }  # fmt: skip
 ROOMS = {"sources", "features", "backends", "postprocess", "outputs", "head", "robots", "watch", "runtime"}

@@ -1,0 +1,154 @@
+"""From the microphone to the network's input: time, sound, rates, windows, features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from edge.frames import AudioChunk, Float32Array
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """Time, so that tests can own it."""
+
+    def monotonic_s(self) -> float:
+        """Return CLOCK_MONOTONIC seconds."""
+        ...
+
+    def unix_s(self) -> float:
+        """Return Unix time in seconds."""
+        ...
+
+    def sleep_until(self, monotonic_s: float) -> None:
+        """Return at or after the given monotonic time (at once if it has passed)."""
+        ...
+
+
+@runtime_checkable
+class AudioSource(Protocol):
+    """Mono sound at a fixed rate, on its own absolute sample axis."""
+
+    @property
+    def rate_hz(self) -> int:
+        """Return the rate of the samples that `read` returns; valid after `open`."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Return one line that tells a person what is heard ("USB mic, hw:1,0, 48000 Hz, channel 1 of 2")."""
+        ...
+
+    def open(self) -> None:
+        """Acquire the device or file.
+
+        Raises:
+            DeviceError: The device cannot be had now; the caller may try again.
+            ConfigurationError: The device is unknown, ambiguous or cannot do what is asked.
+            InputError: The file cannot be used.
+        """
+        ...
+
+    def read(self, timeout_s: float) -> AudioChunk | None:
+        """Return the next sound, or None when none came within the time.
+
+        A source never returns the same sample twice and never goes back; where samples were lost, the next chunk's
+        `start_index` is larger than the last chunk's `end_index`. After a chunk with `is_last`, read is not called.
+
+        Raises:
+            DeviceError: The device is gone. `close()` and `open()` may bring it back; the axis then goes on, ahead by
+                the time that passed.
+        """
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return counts since the program started: at least `lost_samples` and `reopened`."""
+        ...
+
+    def warnings(self) -> Sequence[str]:
+        """Return lines about the sound (silence, clipping, samples that are no numbers), each of them once."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; may be called twice and from another thread."""
+        ...
+
+
+@runtime_checkable
+class Resampler(Protocol):
+    """From a source's rate and axis to the model's."""
+
+    @property
+    def delay_s(self) -> float:
+        """Return how much later than its sound an output sample is known."""
+        ...
+
+    def process(self, samples: Float32Array, start_index: int) -> tuple[Float32Array, int]:
+        """Convert the next samples.
+
+        Args:
+            samples: float32 [n], any n.
+            start_index: Index of samples[0] on the source's axis; a jump ahead is a gap and starts the filter anew.
+
+        Returns:
+            The samples that are ready, float32 [m] (valid until the next call), and the index of the first on the
+            model's axis.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget the past."""
+        ...
+
+
+@runtime_checkable
+class Framer(Protocol):
+    """Windows of the newest samples, one for each frame whose last sample has come."""
+
+    follows_gap: bool
+    skipped_frames: int
+
+    @property
+    def end_index(self) -> int:
+        """Return the absolute index that the next chunk continues at."""
+        ...
+
+    def push(self, samples: Float32Array, start_index: int) -> None:
+        """Take in sound; it is copied."""
+        ...
+
+    def next_window(self) -> tuple[int, Float32Array] | None:
+        """Return a frame's index and its window [window_samples], or None where more sound is needed."""
+        ...
+
+    def end_of(self, frame_index: int) -> int:
+        """Return the absolute index one past the last sample of a frame."""
+        ...
+
+    def reset(self) -> None:
+        """Begin a new stream."""
+        ...
+
+
+@runtime_checkable
+class FeatureExtractor(Protocol):
+    """A pure function of the newest `window_samples` samples; it keeps no history."""
+
+    @property
+    def window_samples(self) -> int:
+        """Return how many samples, ending with a frame's last, one call looks at."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of one frame's features, as the network takes it (with its batch axis of 1)."""
+        ...
+
+    def compute(self, window: Float32Array, out: Float32Array) -> None:
+        """Write one frame's features.
+
+        Args:
+            window: float32 [window_samples], read only for the callee.
+            out: float32, C-contiguous, of `shape`; overwritten.
+        """
+        ...
