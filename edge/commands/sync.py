@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     start_ms = chosen[0].delay_ms
     with Keyboard() as keyboard:
         by_eye = ByEye(source, shifted, manifest.channels, manifest.frame_period_s, start_ms, clock)
-        delay_ms = by_eye.run(keyboard.read, sys.stdout)
+        delay_ms = by_eye.run(keyboard.read_each, sys.stdout)
     for output in shifted:
         print(f"[output.{output.name}]\ndelay_ms = {delay_ms:g}")
     return 0

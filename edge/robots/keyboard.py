@@ -34,6 +34,12 @@ class Keyboard:
         """Give the terminal back as it was."""
         termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
 
+    def read_each(self) -> str:
+        """Return the oldest key that was pressed and not returned yet, "" for none: where every press counts."""
+        if not select.select([self._descriptor], [], [], 0)[0]:
+            return ""
+        return os.read(self._descriptor, 1).decode("latin-1") or "q"  # nothing: the terminal is gone
+
     def read(self) -> str:
         """Return the newest key pressed, "" for none; older ones are forgotten: nothing moves after the hand."""
         key = ""
