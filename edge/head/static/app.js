@@ -4227,7 +4227,7 @@ uniform float archHalf, archMiddle;
 varying float archSide;`).replace("#include <begin_vertex>",`#include <begin_vertex>
 archSide = abs(position.x - archMiddle) / archHalf;`),i.fragmentShader=i.fragmentShader.replace("#include <common>",`#include <common>
 uniform float mouthLight;
-varying float archSide;`).replace("#include <opaque_fragment>",`outgoingLight *= mix(0.16, 1.0, mouthLight) * mix(1.0, 0.12, smoothstep(0.45, 0.95, archSide));
+varying float archSide;`).replace("#include <opaque_fragment>",`outgoingLight *= mix(0.07, 1.0, mouthLight) * mix(1.0, 0.12, smoothstep(0.45, 0.95, archSide));
          #include <opaque_fragment>`)}}function tx(s,e){let[t,n]=Td(e,"getY");s.transparent=!0,s.onBeforeCompile=i=>{i.uniforms.hemLow={value:t},i.uniforms.hemHigh={value:t+Z_*(n-t)},i.vertexShader=i.vertexShader.replace("#include <common>",`#include <common>
 uniform float hemLow, hemHigh;
 varying float aboveHem;`).replace("#include <begin_vertex>",`#include <begin_vertex>

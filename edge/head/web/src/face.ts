@@ -291,7 +291,7 @@ function shadeTeeth(material: MeshStandardMaterial, geometry: BufferGeometry): v
       .replace("#include <common>", "#include <common>\nuniform float mouthLight;\nvarying float archSide;")
       .replace(
         "#include <opaque_fragment>",
-        `outgoingLight *= mix(0.16, 1.0, mouthLight) * mix(1.0, 0.12, smoothstep(0.45, 0.95, archSide));
+        `outgoingLight *= mix(0.07, 1.0, mouthLight) * mix(1.0, 0.12, smoothstep(0.45, 0.95, archSide));
          #include <opaque_fragment>`,
       );
   };
