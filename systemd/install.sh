@@ -6,6 +6,7 @@ umask 022 # the service's own user reads what root installs, also where root's u
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
+. "$here/steps.sh"
 destination=
 wheelhouse=
 extras=
@@ -30,11 +31,6 @@ Usage: sudo systemd/install.sh [options]
   --dry-run            say what would be done, and do nothing
   --help               this text
 TEXT
-}
-
-fail() {
-    echo "install.sh: $1" >&2
-    exit "${2:-1}"
 }
 
 while [ $# -gt 0 ]; do
@@ -62,17 +58,8 @@ if [ "$head" = yes ]; then
     case ,$extras, in *,head,*) ;; *) extras=${extras:+$extras,}head ;; esac
 fi
 
-run() {
-    echo "+ $*"
-    [ "$dry_run" = yes ] || "$@"
-}
-
 # --- what must be true before anything is touched ---------------------------------------------------------------
-is_system=no
-[ -n "$destination" ] || is_system=yes
-if [ "$is_system" = yes ] && [ "$dry_run" = no ] && [ "$(id -u)" != 0 ]; then
-    fail "this writes to /opt and /etc: run it with sudo, or look first with --dry-run" 77
-fi
+find_target "writes to"
 "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
     fail "$python is not Python 3.10 or later with venv: sudo apt-get install python3 python3-venv" 69
 home=$("$python" -c 'import sys; print(sys.base_prefix)')

@@ -2,6 +2,7 @@
 # Remove the au-edge service and program. The configuration and the user stay, unless --purge.
 set -euo pipefail
 
+. "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/steps.sh"
 destination=
 dry_run=no
 purge=no
@@ -17,11 +18,6 @@ Usage: sudo systemd/uninstall.sh [options]
 TEXT
 }
 
-fail() {
-    echo "uninstall.sh: $1" >&2
-    exit "${2:-1}"
-}
-
 while [ $# -gt 0 ]; do
     case $1 in
     --destination)
@@ -35,16 +31,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-run() {
-    echo "+ $*"
-    [ "$dry_run" = yes ] || "$@"
-}
-
-is_system=no
-[ -n "$destination" ] || is_system=yes
-if [ "$is_system" = yes ] && [ "$dry_run" = no ] && [ "$(id -u)" != 0 ]; then
-    fail "this removes from /opt and /etc: run it with sudo, or look first with --dry-run" 77
-fi
+find_target "removes from"
 
 for service in au-edge-kiosk.service au-edge-head.service au-edge.service; do
     unit=$destination/etc/systemd/system/$service
