@@ -69,10 +69,12 @@ class SilenceSettings:
     """The gate that brings the face to rest."""
 
     enabled: bool = _key(True, "whether silence closes the gate")
-    open_dbfs: float = _key(-55.0, "level (200 Hz to 5 kHz) at which the gate opens, dB of full scale", -120, 0)
-    close_dbfs: float = _key(-60.0, "level below which it closes; lower than open_dbfs", -120, 0)
-    above_noise_db: float = _key(7.0, "how far speech must stand above the room's own steady level, dB", 0, 60)
-    hold_ms: float = _key(100.0, "time below close_dbfs before the face begins to rest", 0, 2000)
+    open_dbfs: float = _key(-58.0, "level (250 Hz to 5 kHz) that opens the gate while no voice is known, dBFS", -120, 0)
+    close_dbfs: float = _key(-63.0, "level below which it then closes; lower than open_dbfs", -120, 0)
+    below_speech_db: float = _key(28.0, "once a voice is known: how far below it a sound is still speech, dB", 10, 80)
+    above_noise_db: float = _key(6.0, "how far speech must stand above the room's own level, dB", 0, 60)
+    voice_only: bool = _key(True, "no = any sound above the levels keeps the face awake, whispers and claps too")
+    hold_ms: float = _key(100.0, "pause that is bridged before the face begins to rest; twice that in noise", 0, 2000)
     release_ms: float = _key(66.0, "time in which the face then comes to rest", 0, 5000)
     head_release_ms: float = _key(600.0, "time in which the head then comes to rest", 0, 10_000)
 

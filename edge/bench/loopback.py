@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -83,6 +84,7 @@ def run_loopback(
         DeviceError: The program did not start, or fewer than half of the chirps were found.
     """
     sound, onsets = chirp_sound(player.rate_hz, n_chirps, frame_period_s)
+    wish = replace(wish, arguments=(*wish.arguments, "-o", "silence.voice_only=no"))  # a chirp is no voice
     with MeasuredProcess(wish) as process:
         process.wait_first()
         process.sleep(0.5)
