@@ -6,6 +6,7 @@ safe pose. Two commands are never less than a tick apart, so that a velocity is 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from edge.robots.driver import Driver
 _LOG = logging.getLogger(__name__)
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 10.0
+RECOVERED_AFTER_S = 2.0  # of commands taken; a device that opens and takes none would fill the log
 _JOIN_MARGIN_S = 0.5
 _OPEN_WAIT_S = 0.2  # for a device that is there; what is said at the start is then true
 
@@ -53,6 +55,7 @@ class RobotOutput:
         self._is_open = False
         self._is_dead = False
         self._in_outage = False
+        self._opened_at_s = 0.0
         self._retry_at_s = 0.0
         self._retry_s = FIRST_RETRY_S
         self._counts = {"sent": 0, "failed": 0, "lost_input": 0, "reopened": 0, "late_ticks": 0}
@@ -134,10 +137,9 @@ class RobotOutput:
             try:
                 if self._map.release:
                     self._driver.release()
-            except OSError as err:
-                _LOG.warning("robot %s: it could not be switched off: %s", self.name, err)
-            self._driver.close()
-            self._is_open = False
+            except Exception as err:  # as in `tick`
+                _LOG.warning("robot %s: it could not be switched off: %s", self.name, _reason(err))
+            self._close_driver()
 
     def tick(self) -> None:
         """Command every actuator once; the thread's work, callable from a test without one."""
@@ -149,11 +151,12 @@ class RobotOutput:
             self._counts["lost_input"] += self._controller.is_lost
         try:
             self._driver.write(positions)
-        except OSError as err:
-            self._fail(str(err))
-            self._driver.close()
-            self._is_open = False
+        except Exception as err:  # of any kind: this thread is the watchdog, and must not end in silence
+            self._fail(_reason(err))
+            self._close_driver()
             self._retry_later(now_s)
+        else:
+            self._note_recovery(now_s)
 
     def _reopen(self, now_s: float) -> bool:
         """Open the device if it is time to, and begin from where its actuators are."""
@@ -162,22 +165,31 @@ class RobotOutput:
         try:
             self._driver.open()
             positions = self._driver.read_positions()
-        except (AuEdgeError, OSError) as err:
+        except Exception as err:  # as above
             self._is_dead = isinstance(err, ConfigurationError)
-            reason = f"{err.found}. {err.remedy}" if isinstance(err, AuEdgeError) else str(err)
-            self._fail(reason + (" (it stays off until the configuration changes)" if self._is_dead else ""))
-            self._driver.close()
+            self._fail(_reason(err) + (" (it stays off until the configuration changes)" if self._is_dead else ""))
+            self._close_driver()
             self._retry_later(now_s)
             return False
         with self._lock:
             self._controller.begin(positions)
         self._is_open = True
-        self._retry_s = FIRST_RETRY_S
-        if self._in_outage:
+        self._opened_at_s = now_s
+        return True
+
+    def _note_recovery(self, now_s: float) -> None:
+        """Say the end of an outage once commands have been taken for a while."""
+        if self._in_outage and now_s - self._opened_at_s >= RECOVERED_AFTER_S:
             self._in_outage = False
+            self._retry_s = FIRST_RETRY_S
             self._counts["reopened"] += 1
             _LOG.info("robot %s: %s is back", self.name, self._driver.description)
-        return True
+
+    def _close_driver(self) -> None:
+        """Release the device as far as it lets us."""
+        self._is_open = False
+        with contextlib.suppress(Exception):
+            self._driver.close()
 
     def _fail(self, reason: str) -> None:
         """Say the first failure of an outage."""
@@ -188,3 +200,10 @@ class RobotOutput:
     def _retry_later(self, now_s: float) -> None:
         self._retry_at_s = now_s + self._retry_s
         self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+
+
+def _reason(failure: Exception) -> str:
+    """Return what was found and what to do; the kind of a failure that no driver should have."""
+    if isinstance(failure, AuEdgeError):
+        return f"{failure.found}. {failure.remedy}"
+    return str(failure) if isinstance(failure, OSError) else f"{type(failure).__name__}: {failure}"

@@ -206,6 +206,32 @@ def test_a_device_that_vanishes_is_said_once_and_goes_on_when_it_is_back(caplog:
     assert driver.commands[-1][0] == pytest.approx(1550.0)
 
 
+@pytest.mark.parametrize("call", ["open", "read_positions", "write"])
+def test_a_driver_that_breaks_in_an_unheard_of_way_is_said_once_and_the_thread_lives(
+    call: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver, clock = BreakableDriver(), FakeClock()
+    robot = robot_with(driver, clock)
+    play(robot, clock, 5, face())
+    broken = True
+    real = getattr(driver, call)
+
+    def breaking(*arguments: object) -> object:
+        if broken:
+            raise IndexError("list index out of range")
+        return real(*arguments)
+
+    setattr(driver, call, breaking)
+    driver.failure = OSError("gone")
+    play(robot, clock, 1, face())
+    driver.failure = None
+    play(robot, clock, 300, face())
+    broken = False
+    play(robot, clock, 600, face(jaw_open=0.5))
+    assert driver.commands[-1][0] == pytest.approx(1550.0)
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+
+
 @pytest.mark.parametrize(
     ("failure", "is_tried_again"),
     [(DeviceError("a", "b", "c"), True), (ConfigurationError("a", "b", "c"), False)],
