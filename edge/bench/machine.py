@@ -12,7 +12,7 @@ from typing import Any
 from edge import __version__
 from edge.bench.jetson import read_jetson
 
-_PACKAGES = ("numpy", "onnxruntime", "openvino", "tensorrt", "pyaudio", "python-osc")
+_PACKAGES = ("numpy", "onnxruntime", "openvino", "tensorrt", "pycuda", "pyaudio", "python-osc")
 
 
 def machine_facts(root: Path = Path("/")) -> dict[str, Any]:

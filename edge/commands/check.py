@@ -86,8 +86,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(findings: list[Finding], tests: list[dict[str, Any]], is_json: bool, status: int) -> None:
     if is_json:
+        from edge.backends.cuda import GpuFacts, find_gpu
+        from edge.bench.machine import machine_facts
+
+        gpu = find_gpu()
         report = {
             "au_edge": __version__,
+            "machine": machine_facts(),  # versions, board, power mode: what a bug report is read with
+            "gpu": asdict(gpu) if isinstance(gpu, GpuFacts) else gpu,
             "findings": [asdict(finding) for finding in findings],
             "self_test": tests,
             "exit_status": status,

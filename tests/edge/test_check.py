@@ -1,0 +1,76 @@
+"""`au-edge check`: what a bug report is made of, and exit statuses that can be trusted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.app import shipped_models
+from edge.cli import main
+from edge.manifest import load_manifest
+from tests import fake_cuda
+
+QUIET = ("-o", "audio.source=silence")
+
+
+def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict]:
+    status = main(["check", "--json", *QUIET, *words])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_a_self_test_runs_the_network_and_tells_machine_and_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    status, report = checked(capsys, "--self-test")
+    assert status == report["exit_status"] == 0
+    first = report["self_test"][0]
+    assert (first["backend"], first["passed"], first["mean_difference"]) == ("onnxruntime", True, 0.0)
+    assert 0 < first["inference_p50_ms"] <= first["inference_p99_ms"]
+    assert all(test["passed"] for test in report["self_test"])
+    assert report["machine"]["packages"]["numpy"] == np.__version__
+    assert report["machine"]["kernel"]
+
+
+def test_the_gpu_is_told_or_why_there_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_cuda.install(monkeypatch, fake_cuda.FakeGpu())
+    _, report = checked(capsys)
+    assert {"name", "compute_capability", "driver_version", "is_integrated"} <= report["gpu"].keys()
+    monkeypatch.setattr("edge.backends.cuda.find_gpu", lambda: "no CUDA device: check `nvidia-smi`")
+    _, report = checked(capsys)
+    assert report["gpu"].startswith("no CUDA device")
+
+
+def test_a_face_that_does_not_move_fails_the_self_test(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.backends.cpu_session.CpuSession.step", lambda session: None)
+    status, report = checked(capsys, "--self-test")
+    assert status == report["exit_status"] == 1
+    assert "does not move" in report["self_test"][0]["text"]
+
+
+def test_a_truncated_network_fails_and_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = load_manifest(shipped_models()["stream"])
+    (tmp_path / "stream.json").write_bytes(manifest.path.read_bytes())
+    (tmp_path / manifest.graph_path.name).write_bytes(manifest.graph_path.read_bytes()[:-1000])
+    status, report = checked(capsys, "--self-test", "-o", f"model.path={tmp_path / 'stream.json'}")
+    assert status == report["exit_status"] == 78
+    assert report["self_test"]
+    assert not any(test["passed"] for test in report["self_test"])
+    (model,) = [finding for finding in report["findings"] if finding["part"] == "model"]
+    assert model["status"] == "fail"
+    assert "truncated or another file" in model["text"]
+
+
+def test_a_backend_that_was_asked_for_and_cannot_run_fails_and_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.backends.tensorrt.find_gpu", lambda: "no CUDA device: check `nvidia-smi`")
+    status, report = checked(capsys, "-o", "model.backend=tensorrt")
+    assert status == 69
+    (finding,) = [finding for finding in report["findings"] if finding["part"] == "backend tensorrt"]
+    assert finding["status"] == "fail"
+    assert "nvidia-smi" in finding["text"]
