@@ -13,9 +13,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edge.errors import ConfigurationError, InputError
+from edge.head.face_file import fault_of
 
 STATIC = Path(__file__).parent / "static"
-LARGEST_FACE_BYTES = 64 << 20
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -75,7 +75,7 @@ class Pages:
 
         Raises:
             ConfigurationError: The page or the face is missing.
-            InputError: The face is no glTF binary.
+            InputError: The face is no whole glTF binary, or nothing in it would move.
         """
         for path in sorted(STATIC.iterdir()):
             if path.suffix in MEDIA_TYPES:
@@ -98,13 +98,10 @@ class Pages:
         if not found or not all(path.is_file() for path in found):
             raise ConfigurationError(f"head.face = {self._face}", "there is no such .glb file", "Give a glTF binary")
         for path in found:
-            with path.open("rb") as file:
-                is_glb = file.read(4) == b"glTF"
-            if not is_glb or path.stat().st_size > LARGEST_FACE_BYTES:
+            fault = fault_of(path)
+            if fault is not None:
                 raise InputError(
-                    f"head.face = {path}",
-                    f"it is no glTF binary of at most {LARGEST_FACE_BYTES >> 20} MiB",
-                    "Export it as .glb with ARKit names on its morph targets",
+                    f"head.face = {path}", fault, "Export it as .glb with ARKit names (jawOpen) on its morph targets"
                 )
         return found
 
@@ -120,7 +117,7 @@ class Pages:
             origin: The Origin header.
             needs_origin: A WebSocket: browsers always name the page it comes from.
         """
-        if host is None or _name_of(f"//{host}") not in self._allowed:
+        if host is None or "@" in host or _name_of(f"//{host}") not in self._allowed:
             return False
         if origin is None:
             return not needs_origin

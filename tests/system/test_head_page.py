@@ -287,6 +287,13 @@ def test_kiosk_hides_everything_but_the_face(page: Page, head: HeadThread) -> No
     assert keep("kiosk.png", page.picture())[5, 5].tolist() == pytest.approx([0, 51, 0], abs=12)
 
 
+def test_an_address_that_names_no_face_shows_the_configured_one_and_says_so(page: Page, head: HeadThread) -> None:
+    opened(page, head.address, "?quality=low&face=nobody")
+    assert 'The face "nobody" cannot be shown' in page.run("document.getElementById('trouble').textContent")
+    with sending(head.server.frames_port, {"jawOpen": 0.6}):
+        page.wait_for("auEdge.face.get('jawOpen') > 0.5", 30.0)
+
+
 def test_axe_finds_no_serious_fault_in_inspection_mode(page: Page, head: HeadThread) -> None:
     need("axe", AXE.is_file(), "the accessibility checker: `npm ci` in edge/head/web")
     with sending(head.server.frames_port, {"jawOpen": 0.5, "mouthPucker": 0.1}):

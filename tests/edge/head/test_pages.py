@@ -8,6 +8,7 @@ import pytest
 
 from edge.errors import ConfigurationError, InputError
 from edge.head.pages import Pages
+from tests.edge.head.test_face_file import named
 
 HERE = "127.0.0.1:8930"
 
@@ -49,7 +50,8 @@ def test_no_path_leads_out_of_the_table(pages: Pages, target: str) -> None:
     [
         ("127.0.0.1:8930", 200), ("localhost:8930", 200), ("LOCALHOST", 200), ("[::1]:8930", 200), ("kiosk.local", 200),
         ("evil.example:8930", 403), ("127.0.0.1.evil.example", 403), ("localhost.evil.example:8930", 403),
-        ("evil.example#localhost", 403), ("localhost@evil.example", 403), ("", 403), (None, 403), ("[::1", 403),
+        ("evil.example#localhost", 403), ("localhost@evil.example", 403),
+        ("evil@localhost", 403), ("", 403), (None, 403), ("[::1", 403),
     ],
 )  # fmt: skip
 def test_only_configured_hosts_are_answered(pages: Pages, host: str | None, status: int) -> None:
@@ -75,13 +77,14 @@ def test_a_page_that_the_browser_knows_is_not_sent_again(pages: Pages) -> None:
 
 
 def test_users_faces_are_found_by_name_and_the_first_is_the_default(tmp_path: Path) -> None:
-    for name in ("b", "a"):
-        (tmp_path / f"{name}.glb").write_bytes(b"glTF" + name.encode())
+    bodies = {name: named("jawOpen", name) for name in ("b", "a")}
+    for name, body in bodies.items():
+        (tmp_path / f"{name}.glb").write_bytes(body)
     (tmp_path / "secret.txt").write_text("no")
     pages = Pages(["127.0.0.1"], str(tmp_path))
     pages.open()
-    assert pages.answer("/face.glb", HERE, None, None).body == b"glTFa"
-    assert pages.answer("/faces/b.glb", HERE, None, None).body == b"glTFb"
+    assert pages.answer("/face.glb", HERE, None, None).body == bodies["a"]
+    assert pages.answer("/faces/b.glb", HERE, None, None).body == bodies["b"]
     assert pages.answer("/faces/secret.txt", HERE, None, None).status == 404
 
 

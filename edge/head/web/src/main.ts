@@ -30,6 +30,21 @@ function faceUrl(): string {
   return name ? `/faces/${encodeURIComponent(name)}.glb` : "/face.glb";
 }
 
+/** A name in the address that leads to no face must not leave a screen without any. */
+async function loadFace(): Promise<Face> {
+  try {
+    return await Face.load(faceUrl());
+  } catch (error) {
+    if (!query.get("face")) throw error;
+    complain(`The face "${query.get("face")}" cannot be shown: ${reasonOf(error)}. This is the configured one.`);
+    return await Face.load("/face.glb");
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function complain(text: string): void {
   const trouble = element("trouble", HTMLParagraphElement);
   trouble.textContent = text;
@@ -40,7 +55,7 @@ async function start(): Promise<void> {
   const canvas = element("face", HTMLCanvasElement);
   if (isKiosk) enterKiosk(canvas);
   const stage = new Stage(canvas, stageOptions());
-  const face = await Face.load(faceUrl());
+  const face = await loadFace();
   stage.show(face);
   new ResizeObserver(() => stage.resize()).observe(canvas);
 
@@ -109,8 +124,7 @@ async function start(): Promise<void> {
 }
 
 start().catch((error: unknown) => {
-  const reason = error instanceof Error ? error.message : String(error);
-  complain(`The face cannot be shown: ${reason}`);
+  complain(`The face cannot be shown: ${reasonOf(error)}`);
   console.error(error);
   if (isKiosk) setTimeout(() => location.reload(), RETRY_MS);
 });
