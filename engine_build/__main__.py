@@ -10,6 +10,7 @@ from calibration.command_line import run_command
 COMMANDS = {
     "label": ("engine_build.labels.label", "make labels from videos of speaking people"),
     "voices": ("engine_build.voices.make_voices", "make more voices: changed recordings, synthetic speakers, noise"),
+    "transcribed": ("engine_build.voices.transcribed_corpus", "label recordings of which only the words are known"),
     "train": ("engine_build.train", "train a network; a killed run goes on"),
     "evaluate": ("engine_build.evaluate", "measure a network on recordings with labels: report.html, report.json"),
     "export": ("engine_build.export", "write a trained network as ONNX with its manifest"),

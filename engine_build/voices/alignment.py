@@ -7,6 +7,7 @@ synthetic speech are aligned by the same means, so its habits (where it puts a c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +42,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Alignment:
-    """What is said when: phones and words, in order, without gaps; silence is SIL."""
+    """What is said when.
+
+    Attributes: phones and words, in order, without gaps (silence is SIL); score, how well the sound fits the phones:
+    the acoustic model's mean log score of a spoken frame against the best that any sound would have there (0 is
+    perfect; right words reach about -13 to -25, wrong ones less than about -27).
+    """
 
     phones: tuple[Span, ...]
     words: tuple[Span, ...]
+    score: float
 
 
 class AlignmentError(ValueError):
@@ -74,6 +81,30 @@ class PhoneAligner:
             if self._decoder.lookup_word(word) is None:
                 self._decoder.add_word(word, phones, True)
 
+    def add_words(self, pronunciations: Mapping[str, str]) -> None:
+        """Teach pronunciations that the dictionary lacks; words that it has stay as they are.
+
+        Args:
+            pronunciations: word -> ARPAbet phones separated by spaces, without stress.
+
+        Raises:
+            AlignmentError: a phone is none that the acoustic model knows.
+        """
+        if self._decoder is None:
+            self.open()
+        for word, phones in pronunciations.items():
+            if self._decoder.lookup_word(word) is None:
+                try:
+                    self._decoder.add_word(word, phones.upper(), True)
+                except RuntimeError as err:
+                    raise AlignmentError(f"pronunciation {phones!r} of {word!r} is not in ARPAbet") from err
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of a sentence that have no pronunciation."""
+        if self._decoder is None:
+            self.open()
+        return [word for word in text.split() if self._decoder.lookup_word(word) is None]
+
     def close(self) -> None:
         """Release the model."""
         self._decoder = None
@@ -96,7 +127,7 @@ class PhoneAligner:
 
         if self._decoder is None:
             self.open()
-        unknown = [word for word in text.split() if self._decoder.lookup_word(word) is None]
+        unknown = self.unknown_words(text)
         if unknown:
             raise AlignmentError(f"no pronunciation of {unknown}: add it to EXTRA_PRONUNCIATIONS")
         speech = wave
@@ -108,11 +139,11 @@ class PhoneAligner:
         for pad_s in PADS_S:
             found = self._try(speech, text, pad_s)
             if found is not None:
-                phones, words = (_without_pad(spans, pad_s, duration_s) for spans in found)
-                return Alignment(phones, words)
+                phones, words, score = found
+                return Alignment(_without_pad(phones, pad_s, duration_s), _without_pad(words, pad_s, duration_s), score)
         raise AlignmentError(f"{text!r} does not fit {duration_s:.2f} s of sound: is it another sentence?")
 
-    def _try(self, speech: NDArray[np.float32], text: str, pad_s: float) -> tuple[list[Span], list[Span]] | None:
+    def _try(self, speech: NDArray[np.float32], text: str, pad_s: float) -> tuple[list[Span], list[Span], float] | None:
         """Align once with silence around the speech; None where the search finds no path."""
         n_pad = int(pad_s * ALIGNER_RATE_HZ)
         padded = np.pad(speech, n_pad)
@@ -132,11 +163,16 @@ class PhoneAligner:
             return None
         phones: list[Span] = []
         words: list[Span] = []
+        log_score, n_spoken = 0.0, 0
         for word in found:
             words.append(_span(_plain(word.name), word))
-            phones.extend(_span(_plain(phone.name), phone) for phone in word)
+            for phone in word:
+                phones.append(_span(_plain(phone.name), phone))
+                if phones[-1].name != SILENCE:
+                    log_score += phone.score
+                    n_spoken += phone.duration
         said = [span.name for span in words if span.name != SILENCE]
-        return (phones, words) if said == text.split() else None
+        return (phones, words, log_score / max(1, n_spoken)) if said == text.split() else None
 
     def _listen(self, raw: bytes) -> None:
         self._decoder.start_utt()

@@ -81,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
     with np.load(args.labels) as archive:
         channels = [str(name) for name in archive["channels"]]
     if "nonspeech" in args.steps:
-        make_rest_corpus(args.out / "nonspeech", args.clips, channels, seed=args.seed, progress=_report("nonspeech"))
+        make_rest_corpus(
+            args.out / "nonspeech", args.clips, channels, seed=args.seed, progress=report_progress("nonspeech")
+        )
     if "changed" in args.steps:
         kinds = [kind for kind in KINDS_FROM_MALE if kind.name in args.kinds]
         make_changed_corpus(
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             kinds,
             seed=args.seed,
             n_jobs=args.jobs,
-            progress=_report("changed voices"),
+            progress=report_progress("changed voices"),
         )
     if "augmented" in args.steps:
         changed = [args.out / "changed" / kind for kind in args.kinds]
@@ -98,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
             [args.recordings, *(folder for folder in changed if folder.is_dir())],
             args.out / "augmented",
             seed=args.seed,
-            progress=_report("rooms and noise"),
+            progress=report_progress("rooms and noise"),
         )
     if "spoken" in args.steps:
         _make_spoken(args, channels)
@@ -110,7 +112,7 @@ def _make_spoken(args: argparse.Namespace, channels: Sequence[str]) -> None:
     if args.words is None:
         raise InputError("synthetic speakers", "no --words", "Say what the recordings say, or leave out step `spoken`")
     phones, misfits = align_recordings(
-        args.recordings, read_words(args.words), args.out / "phones.json", _report("aligning")
+        args.recordings, read_words(args.words), args.out / "phones.json", report_progress("aligning")
     )
     if misfits:
         print(f"{len(misfits)} recordings do not fit their words and teach nothing: {', '.join(misfits[:8])}")
@@ -144,7 +146,7 @@ def _fitted(
         model, names = load_shape_model(path)
         if names == teacher.names:
             return model, names
-    report = _report("phone-to-shape model")
+    report = report_progress("phone-to-shape model")
     model = fit_phone_shape(
         training,
         weights=teacher.weights,
@@ -190,13 +192,17 @@ def _speak(args: argparse.Namespace) -> dict[Path, list[SpokenClip]]:
         ):
             if speakers and n_clips:
                 corpora[folder] = make_spoken_corpus(
-                    synthesiser, folder, n_clips, voices=speakers, seed=args.seed, progress=_report(folder.name)
+                    synthesiser, folder, n_clips, voices=speakers, seed=args.seed, progress=report_progress(folder.name)
                 )
     return corpora
 
 
-def _report(what: str) -> Callable[[int, int], None]:
-    """Return a function that prints progress with the time left, at most once a second."""
+def report_progress(what: str) -> Callable[[int, int], None]:
+    """Return a function that prints progress with the time left, at most once a second.
+
+    Args:
+        what: what is being done.
+    """
     started_s = time.monotonic()
     printed_s = [0.0]
 

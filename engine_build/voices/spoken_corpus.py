@@ -119,7 +119,7 @@ def make_spoken_corpus(
     """
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     known = {clip.clip: clip for clip in read_clips(folder)}
-    _write_journal(folder, list(known.values()))
+    write_journal(folder, list(known.values()))
     speakers = voices if voices is not None else synthesiser.voices()
     aligner = PhoneAligner()
     with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
@@ -137,8 +137,13 @@ def make_spoken_corpus(
     return list(known.values())
 
 
-def _write_journal(folder: Path, clips: list[SpokenClip]) -> None:
-    """Write the journal anew, without lines that a killed run left half written."""
+def write_journal(folder: Path, clips: list[SpokenClip]) -> None:
+    """Write the journal anew, without lines that a killed run left half written.
+
+    Args:
+        folder: the corpus.
+        clips: what it shall name.
+    """
     unfinished = folder / (JOURNAL + ".tmp")
     unfinished.write_text("".join(clip.to_line() + "\n" for clip in clips), encoding="utf-8")
     os.replace(unfinished, folder / JOURNAL)
