@@ -93,7 +93,14 @@ def _walk(folder: Path, asked: str) -> list[Path]:
     def refuse(err: OSError) -> None:
         raise InputError(asked, f"{err.filename} cannot be listed: {err.strerror}", "Correct its permissions") from err
 
-    return [Path(root) / name for root, _, names in os.walk(folder, onerror=refuse, followlinks=True) for name in names]
+    found, seen = [], set()
+    for root, below, names in os.walk(folder, onerror=refuse, followlinks=True):
+        if os.path.realpath(root) in seen:  # a link to a folder above it, or to one that was read already
+            below.clear()
+            continue
+        seen.add(os.path.realpath(root))
+        found += [Path(root) / name for name in names]
+    return found
 
 
 def load_speech(folder: Path, rate_hz: int, n_files: int = 0, levels_db: Sequence[float] = LEVELS_DB) -> SpeechSet:

@@ -233,6 +233,17 @@ def test_a_link_to_nothing_is_named_and_a_file_that_is_no_sound_is_none_of_ours(
         load_speech(tmp_path, 14700)
 
 
+def test_a_linked_folder_is_read_once_also_where_it_leads_back(tmp_path: Path) -> None:
+    speech, elsewhere = tmp_path / "speech", tmp_path / "elsewhere"
+    speech.mkdir()
+    elsewhere.mkdir()
+    for path in (speech / "a.wav", elsewhere / "b.wav"):
+        write_sound(path, np.random.default_rng(0).standard_normal(16000) * 0.1)
+    (speech / "more").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(speech)
+    assert load_speech(speech, 14700).files == ["a.wav", "more/b.wav"]
+
+
 def test_the_float_network_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_small_network(tmp_path)
     assert main(["quantize", str(source), "--out", str(source)]) == 78

@@ -65,7 +65,14 @@ def test_a_recording_of_the_microphone_is_its_sound_and_makes_a_network_that_bui
 
 @pytest.mark.parametrize(
     "command",
-    [("calibration", "quantize"), ("calibration", "record"), ("engine_build", "build"), ("engine_build", "verify")],
+    [
+        ("calibration", "quantize"),
+        ("calibration", "record"),
+        ("calibration", "ship"),
+        ("engine_build", "build"),
+        ("engine_build", "quantize"),
+        ("engine_build", "verify"),
+    ],
     ids=" ".join,
 )
 def test_every_command_explains_itself(command: tuple[str, str]) -> None:
