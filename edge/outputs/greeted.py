@@ -151,6 +151,22 @@ class GreetedTransport:
                 self.close()
                 raise
 
+    def adopt(self, newer: Transport) -> bool:
+        """Take the bounds of a transport from a newer configuration: who greeted would not greet that one again.
+
+        Args:
+            newer: Not open.
+
+        Returns:
+            False where it listens elsewhere or sends elsewhere; that one is to be opened then.
+        """
+        if not isinstance(newer, GreetedTransport) or self.description != newer.description:
+            return False
+        if getattr(self._pushed, "ttl", None) != getattr(newer._pushed, "ttl", None):
+            return False
+        self._lease_s, self._is_local_only = newer._lease_s, newer._is_local_only
+        return True
+
     def send(self, datagram: Datagram) -> None:
         """Send to all at once; hear hellos first.
 

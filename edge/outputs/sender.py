@@ -135,6 +135,22 @@ class Output:
         while self._delayed and self._delayed[0][0] <= now_s:
             self._transmit_frame(self._delayed.popleft()[1], now_s)
 
+    def adopt(self, newer: Output) -> bool:
+        """Go on, without a gap, as an output that was made from a newer configuration and is not open.
+
+        Args:
+            newer: Of the same name; not to be opened where this returns True.
+
+        Returns:
+            False where the transport has nothing that a new one would have to learn again: close this and open that.
+        """
+        adopt = getattr(self._transport, "adopt", None)
+        if adopt is None or not (self.enabled and newer.enabled) or not adopt(newer._transport):
+            return False
+        self._codec, self._pace = newer._codec, newer._pace
+        self._delay_s, self._announce_period_s = newer._delay_s, newer._announce_period_s
+        return True
+
     def counters(self) -> Mapping[str, int]:
         """Return counts since the start: sent, failed, skipped (by the rate), reopened, refused (nobody listened)."""
         return {**self._counts, "refused": getattr(self._transport, "refused", 0)}

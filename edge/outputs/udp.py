@@ -26,6 +26,7 @@ class UdpTransport:
         ttl: Routers that a multicast datagram may pass, plus one; 1 keeps it in the local network.
 
     Attributes:
+        ttl: As given.
         refused: How often the receiver's host said that nobody listens.
     """
 
@@ -33,7 +34,7 @@ class UdpTransport:
         self._host = host.strip("[]")
         self._port = port
         self._interface = interface
-        self._ttl = ttl
+        self.ttl = ttl
         self._socket: socket.socket | None = None
         self.refused = 0
         if not self._host or not 0 < port < 65536 or not 0 <= ttl <= MAX_TTL:
@@ -107,11 +108,11 @@ class UdpTransport:
                 self._interface_index()
                 candidate.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._interface.encode())
         elif family == socket.AF_INET:
-            candidate.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self._ttl)
+            candidate.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self.ttl)
             if self._interface:
                 candidate.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, self._ipv4_interface())
         else:
-            candidate.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, self._ttl)
+            candidate.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, self.ttl)
             if self._interface:
                 candidate.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, self._interface_index())
 

@@ -15,6 +15,7 @@ from edge.contracts import Transport
 from edge.errors import DeviceError
 from edge.outputs.greeted import GONE_AFTER_S, MAX_RECEIVERS, GreetedTransport
 from edge.outputs.ifacialmocap import GOOD_BYE, HELLO, IFacialMocapCodec, in_version, read_hello
+from edge.outputs.sender import Output
 from edge.outputs.udp import UdpTransport
 from edge.settings import OutputSettings
 from tests.edge.outputs.faces import FakeClock, frame_with, golden, manifest_with, receiver
@@ -176,6 +177,33 @@ def test_receivers_outlive_an_outage_of_the_configured_one() -> None:
             phone.send()
             assert bound.recv(2000) == greeted.recv(2000) == FRAME
         phone.transport.close()
+
+
+def test_a_reload_forgets_nobody_and_takes_the_new_delay() -> None:
+    phone = Phone()
+
+    def output(transport: Transport, delay_ms: float) -> Output:
+        return Output(
+            "face", IFacialMocapCodec(manifest_with(["jawOpen"]), {}), transport, phone.clock, delay_ms=delay_ms
+        )
+
+    old = output(phone.transport, 0.0)
+    old._is_open = True
+    with receiver_at("127.0.0.2", phone.theirs) as greeted:
+        phone.greet("127.0.0.2")
+        old.send(frame_with([0.5]))
+        assert b"jawOpen-50" in greeted.recv(2000)
+        newer = GreetedTransport(None, phone.clock, phone.port, read_hello, in_version, reply_port=phone.theirs)
+        assert old.adopt(output(newer, 100.0))
+        old.send(frame_with([0.25]))
+        phone.clock.now_s += 0.11
+        old.pump()
+        assert b"jawOpen-25" in greeted.recv(2000)
+    elsewhere = GreetedTransport(None, phone.clock, phone.port + 1, read_hello, in_version)
+    assert not old.adopt(output(elsewhere, 0.0))
+    assert not old.adopt(output(UdpTransport("127.0.0.1", 9), 0.0))
+    assert not output(UdpTransport("127.0.0.1", 9), 0.0).adopt(old)
+    old.close()
 
 
 def test_a_port_that_is_taken_says_what_to_do() -> None:
