@@ -30,6 +30,7 @@ CLOSING_DB = 2.0  # below the level that opens
 LOWEST_SPEECH_DBFS = -80.0  # however quiet the speaker
 REFUSED_RISE_DB = 3.0  # what was no speech must be that much louder the next time
 REFUSED_FALL_DB_PER_S = 0.1
+REFUSED_AFTER_S = 0.5  # without a voice: before that, a consonant belongs to the same phrase
 REFUSED_BELOW_SPEAKER_DB = 12.0  # consonants of the speaker reach this and are not refused
 CLEAR_SPEECH_DB = 30.0  # above the room: all of speech is heard. Below it the weak sounds drown and the hold grows,
 NOISY_SPEECH_DB = 16.0  # to twice its time at this
@@ -180,7 +181,8 @@ class SpeechDetector:
         needed, refused = open_at, self._refused_dbfs
         if not math.isnan(self._speaker_dbfs):
             needed += UNVOICED_CLOSER_DB
-            refused = min(refused, self._speaker_dbfs - REFUSED_BELOW_SPEAKER_DB)
+            is_in_speech = self._voiceless_s < REFUSED_AFTER_S
+            refused = LEVEL_FLOOR_DBFS if is_in_speech else min(refused, self._speaker_dbfs - REFUSED_BELOW_SPEAKER_DB)
         return not self._is_waiting and tail >= max(needed, refused)
 
     def _begin(self, level: float, is_voice: bool) -> None:
