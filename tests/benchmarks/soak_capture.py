@@ -27,7 +27,7 @@ from tests.virtual_microphone.rounds import footprint
 from tests.virtual_microphone.studio import Studio
 
 RATE_HZ = 48_000
-FAULTS = ("unplugged", "stalled", "busy", "overrun")
+FAULTS = ("unplugged", "stalled", "hung", "busy", "overrun")
 LONGEST_AWAY_S = 1.0
 RETURN_LIMIT_S = 10.0
 GROWTH_LIMIT_MB = 3.0  # after the first tenth, in which caches fill
