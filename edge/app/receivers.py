@@ -23,11 +23,11 @@ def make_output(output: OutputSettings, manifest: Manifest, clock: Clock) -> Fra
         ConfigurationError: The codec refuses an option, or a map cannot be used.
     """
     if output.protocol == ROBOT:
-        return _make_robot(output, manifest, clock)
+        return _later(_make_robot(output, manifest, clock), output, clock)
     if output.protocol == ROS:
         options = {name: str(value) for name, value in output.options.items()}
         node: FrameOutput = load_class(NODES, ROS)(output.name, manifest.channels, options)
-        return node
+        return _later(node, output, clock)
     if output.protocol == SOUND:
         return _make_sound(output, manifest, clock)
     from edge.outputs.sender import Output
@@ -58,6 +58,13 @@ def _make_sound(output: OutputSettings, manifest: Manifest, clock: Clock) -> Fra
         enabled=output.enabled, delay_ms=output.delay_ms,
     )  # fmt: skip
     return made
+
+
+def _later(receiver: FrameOutput, output: OutputSettings, clock: Clock) -> FrameOutput:
+    """Give a receiver of whole frames the rate and the delay of its section."""
+    from edge.outputs.later import LaterOutput
+
+    return LaterOutput(receiver, clock, rate_hz=output.rate_hz, delay_ms=output.delay_ms)
 
 
 def _make_codec(output: OutputSettings, manifest: Manifest) -> Codec:

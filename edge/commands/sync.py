@@ -22,6 +22,7 @@ from edge.frames import AUFrame, State
 from edge.sources.onsets import Lag, OnsetDetector, lag_between
 
 if TYPE_CHECKING:
+    from edge.outputs.later import LaterOutput
     from edge.outputs.sender import Output
 
 OPEN_S = 0.2  # how long the mouth stays open after a clap
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, and print the key to set."""
     from edge.app import find_manifest, make_outputs, make_source
+    from edge.outputs.later import LaterOutput
     from edge.outputs.sender import Output
 
     settings = settings_from(arguments)
@@ -61,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         return measure(source, second, arguments.duration, sys.stdout)
     chosen = tuple(o for o in settings.outputs if o.enabled and arguments.output in (None, o.name))
     outputs = make_outputs(dataclasses.replace(settings, outputs=chosen), manifest, clock)
-    shifted = [output for output in outputs if isinstance(output, Output)]
+    shifted = [output for output in outputs if isinstance(output, Output | LaterOutput)]
     if not shifted:
         names = ", ".join(output.name for output in settings.outputs if output.enabled)
         raise ConfigurationError(
@@ -93,7 +95,7 @@ class ByEye:
     def __init__(
         self,
         source: AudioSource,
-        outputs: Sequence[Output],
+        outputs: Sequence[Output | LaterOutput],
         channels: Sequence[str],
         frame_period_s: float,
         delay_ms: float,

@@ -60,7 +60,7 @@ class Output:
         self._clock = clock
         self._announce_period_s = announce_period_s
         self._delay_s = delay_ms / 1000
-        self._pace = _Pace(rate_hz)
+        self._pace = Pace(rate_hz)
         self._announce_at_s = -math.inf
         self._delayed: deque[tuple[float, tuple[bytes, ...]]] = deque(maxlen=MAX_DELAYED)
         self._opener: _Opener | None = None
@@ -278,7 +278,7 @@ class _Opener:
                 self._transport.close()
 
 
-class _Pace:
+class Pace:
     """Which frames a lower rate lets pass, judged by the frames' own times.
 
     A frame passes from a quarter of the period before it is due, so that jitter of the times does not shift the choice.
