@@ -22,7 +22,7 @@ def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage
     from edge.postprocess.smoothing import Smoothing
 
     period_s = manifest.frame_period_s
-    gate = SilenceGate(settings.silence, period_s, manifest.sample_rate_hz)
+    gate = SilenceGate(settings.silence, period_s, manifest.sample_rate_hz, manifest.lookahead_ms / 1000)
     living = Living(Life(settings.life, manifest.channels, settings.life.seed))  # goes on where sound does not
     with_sound: list[FrameStage] = [
         Listening(gate),

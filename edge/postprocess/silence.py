@@ -26,20 +26,26 @@ class SilenceGate:
         settings: Levels and times.
         frame_period_s: Time between two frames.
         rate_hz: Of the samples that `listen` is given.
+        lookahead_s: How much older than the newest sound the face is: it may wake early, but rests no earlier than
+            its own sound does.
     """
 
-    def __init__(self, settings: SilenceSettings, frame_period_s: float, rate_hz: int) -> None:
+    def __init__(
+        self, settings: SilenceSettings, frame_period_s: float, rate_hz: int, lookahead_s: float = 0.0
+    ) -> None:
         self._settings = settings
         self._period_s = frame_period_s
         self._level = VoiceLevel(rate_hz, 2 * frame_period_s)
         self._voicing = Voicing(rate_hz)
         self._speech = SpeechDetector(settings, frame_period_s)
+        self._recent = np.zeros(round(lookahead_s / frame_period_s) + 1, np.float32)  # of the face's factor
         self.reset()
 
     def reset(self) -> None:
         """Close the gate and forget the room and the speaker."""
         self._voicing.reset()
         self._speech.reset()
+        self._recent[:] = 0.0
         self._face = 0.0
         self._head = 0.0
 
@@ -62,14 +68,17 @@ class SilenceGate:
             return
         self._speech.hear(level, self._level.tail_dbfs, self._voicing.of(newest))
         self._ramp(self._speech.is_open)
+        self._recent[:-1] = self._recent[1:]
+        self._recent[-1] = self._face
         frame.state = State.LIVE if self._speech.is_open else State.SILENCE
 
     def rest(self, frame: AUFrame) -> None:
         """Scale activations and head as far as `listen` found silence."""
         if not self._settings.enabled:
             return
-        if self._face < 1.0:
-            frame.activations *= np.float32(self._face)
+        face = self._recent.max()
+        if face < 1.0:
+            frame.activations *= face
         if self._head < 1.0:
             frame.head_deg *= np.float32(self._head)
 

@@ -99,6 +99,15 @@ def test_a_consonant_opens_in_its_first_frame(speaker: float | None) -> None:
     assert frames[1].activations.max() >= 0.99
 
 
+def test_a_face_that_looks_ahead_wakes_with_the_newest_sound_and_rests_after_its_own() -> None:
+    at_once, late = _gate(), SilenceGate(SilenceSettings(), PERIOD_S, RATE_HZ, lookahead_s=0.1)
+    sounds = [band_noise(-80, seed=i) for i in range(10)]
+    sounds = [*sounds, *(vowel(-25 + 7 * np.sin(i / 2)) for i in range(30)), *sounds]
+    one, two = ([float(_hear(gate, sound).activations[0]) for sound in sounds] for gate in (at_once, late))
+    assert two[:40] == one[:40]
+    assert two[40:] == one[37:-3]  # 100 ms
+
+
 def test_a_quiet_speaker_is_not_cut() -> None:
     gate = _gate()
     for i in range(30):
