@@ -17,7 +17,8 @@ run:
 	@$(IN_VENV) edge run --view -o audio.source=auto -o life.enabled=yes -o head.enabled=yes $(ARGS)
 
 test: lint
-	$(IN_VENV) pytest $(PYTEST_ARGS)
+	@# Behind all else in PATH: node, where it came with the Python packages.
+	PATH="$$PATH:$(CURDIR)/$(VENV)/bin" $(IN_VENV) pytest $(PYTEST_ARGS)
 
 lint:
 	@bash .ci/prepare test

