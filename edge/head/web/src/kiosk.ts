@@ -1,6 +1,16 @@
 // A screen that nobody attends: no cursor, no sleep, and it helps itself.
 const RELOAD_MS = 2000;
 
+/** Loads the page anew, but not before the server answers: the browser's error page would never come back. */
+export async function reloadWhenServed(): Promise<void> {
+  for (;;) {
+    await new Promise((done) => setTimeout(done, RELOAD_MS));
+    const answer = await fetch("/", { cache: "no-store" }).catch(() => undefined);
+    if (answer?.ok) break;
+  }
+  location.reload();
+}
+
 export function enterKiosk(canvas: HTMLCanvasElement): void {
   document.body.classList.add("kiosk");
   window.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -13,5 +23,5 @@ export function enterKiosk(canvas: HTMLCanvasElement): void {
   };
   document.addEventListener("visibilitychange", stayAwake);
   stayAwake();
-  canvas.addEventListener("webglcontextlost", () => setTimeout(() => location.reload(), RELOAD_MS));
+  canvas.addEventListener("webglcontextlost", () => void reloadWhenServed());
 }

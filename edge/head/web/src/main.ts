@@ -2,13 +2,12 @@
 import { Connection } from "./connection";
 import { Face } from "./face";
 import { Inspector } from "./inspect";
-import { enterKiosk } from "./kiosk";
+import { enterKiosk, reloadWhenServed } from "./kiosk";
 import { element } from "./page";
 import { Player } from "./player";
 import { Stage, type StageOptions } from "./stage";
 
 const CAPTION_MS = 500;
-const RETRY_MS = 3000;
 const CAMERAS = ["face", "bust", "left", "right"] as const;
 
 const query = new URLSearchParams(location.search);
@@ -126,5 +125,5 @@ async function start(): Promise<void> {
 start().catch((error: unknown) => {
   complain(`The face cannot be shown: ${reasonOf(error)}`);
   console.error(error);
-  if (isKiosk) setTimeout(() => location.reload(), RETRY_MS);
+  if (isKiosk) void reloadWhenServed();
 });
