@@ -74,7 +74,7 @@ class SilenceSettings:
     below_speech_db: float = _key(28.0, "once a voice is known: how far below it a sound is still speech, dB", 10, 80)
     above_noise_db: float = _key(6.0, "how far speech must stand above the room's own level, dB", 0, 60)
     voice_only: bool = _key(True, "no = any sound above the levels keeps the face awake, whispers and claps too")
-    hold_ms: float = _key(100.0, "pause that is bridged before the face begins to rest; twice that in noise", 0, 2000)
+    hold_ms: float = _key(133.0, "pause bridged before the face begins to rest; half as much more in noise", 0, 2000)
     release_ms: float = _key(66.0, "time in which the face then comes to rest", 0, 5000)
     head_release_ms: float = _key(600.0, "time in which the head then comes to rest", 0, 10_000)
 

@@ -33,7 +33,7 @@ REFUSED_FALL_DB_PER_S = 0.1
 REFUSED_AFTER_S = 0.5  # without a voice: before that, a consonant belongs to the same phrase
 REFUSED_BELOW_SPEAKER_DB = 12.0  # consonants of the speaker reach this and are not refused
 CLEAR_SPEECH_DB = 30.0  # above the room: all of speech is heard. Below it the weak sounds drown and the hold grows,
-NOISY_SPEECH_DB = 16.0  # to twice its time at this
+NOISY_SPEECH_DB = 16.0  # by half its time at this
 STEADY_LONGEST_S, STEADY_RANGE_DB = 2.0, 12.0  # speech falls by more within that time; a chord or a hum does not
 NOISE_FALL_S, NOISE_MEAN_S = 0.09, 0.3  # time constants: down to a quieter room, and of the mean within one
 NOISE_NEAR_DB = 2.5  # what is nearer to the mean belongs to the same noise
@@ -229,7 +229,8 @@ class SpeechDetector:
         if math.isnan(self._speaker_dbfs):
             return hold_s
         drowned_db = CLEAR_SPEECH_DB - (self._speaker_dbfs - self._noise.dbfs)
-        return hold_s * (1.0 + min(1.0, max(0.0, drowned_db / (CLEAR_SPEECH_DB - NOISY_SPEECH_DB))))
+        drowned = min(1.0, max(0.0, drowned_db / (CLEAR_SPEECH_DB - NOISY_SPEECH_DB)))
+        return hold_s * (1.0 + drowned / 2.0)
 
     def _end(self, is_waiting: bool) -> None:
         """Close, and remember what was no speech."""
