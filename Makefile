@@ -2,7 +2,8 @@
 #
 # .ci/prepare installs what is missing: Debian packages (with sudo unless you are root), Python packages into .venv.
 
-PYTHON ?= python3
+# The Python of the environment: python3, or that of an environment which is there already, unless one is named.
+PYTHON ?=
 VENV := .venv
 # The modules by their names, not the commands beside them: those hold the folder's path and break when it is moved.
 IN_VENV := $(VENV)/bin/python -m

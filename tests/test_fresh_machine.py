@@ -36,9 +36,9 @@ PYTHON = """#!/bin/bash
 echo "python $*" >>"$MACHINE/calls"
 case "$*" in
   -V) echo "Python $VERSION" ;;
+  *"import sys, pip"*) [ -e "${0%/*}/pip" ] ;;
   *"version_info < "*) [ "${VERSION#3.}" -ge 10 ] ;;
-  *"import sys, pip"*) [ -e "${0%/*}/pip" ] && cat "${0%/*}/pip" ;;
-  *"version_info[:2]"*) echo "$VERSION" ;;
+  *"version_info[:2]"*) cat "${0%/*}/pip" 2>/dev/null || echo "$VERSION" ;;
   *ensurepip*) [ -e "$MACHINE/has/python3-venv" ] ;;
   *sysconfig*) [ -e "$MACHINE/has/python3-dev" ] ;;
   "-m venv"*)
@@ -102,7 +102,7 @@ class Machine:
         (self.folder / name).unlink()
 
     def prepare(
-        self, goal: str = "run", *, root: bool = True, version: str = "3.11"
+        self, goal: str = "run", *, root: bool = True, version: str = "3.11", asked: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Prepare, with the calls of this time only in `calls`."""
         (self.folder / "calls").unlink(missing_ok=True)
@@ -111,6 +111,7 @@ class Machine:
             "MACHINE": str(self.folder),
             "USER_ID": "0" if root else "1000",
             "VERSION": version,
+            "PYTHON": asked,
         }
         return subprocess.run(
             [str(self.folder / "bin" / "bash"), ".ci/prepare", goal], cwd=self.clone, env=environment, text=True,
@@ -222,12 +223,33 @@ def test_release_that_lacks_a_package_of_the_tests_gets_the_others(machine: Mach
     assert (machine.folder / "has" / "ffmpeg").exists()
 
 
-def test_environment_of_another_python_is_made_anew(machine: Machine) -> None:
+def test_environment_of_another_python_than_the_named_is_made_anew(machine: Machine) -> None:
     machine.prepare(version="3.10")
-    done = machine.prepare(version="3.12")
+    done = machine.prepare(version="3.12", asked="python3")
     assert done.returncode == 0
     assert "anew" in done.stderr
     assert machine.calls("python -m pip")
+
+
+def test_environment_that_works_is_kept_where_no_python_is_named(machine: Machine) -> None:
+    machine.prepare(version="3.12", asked="python3")
+    done = machine.prepare(version="3.9")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not machine.calls("python -m venv")
+
+
+def test_environment_whose_python_was_upgraded_away_is_made_anew(machine: Machine) -> None:
+    machine.prepare()
+    (machine.clone / ".venv" / "bin" / "pip").unlink()  # the new Python looks for it in a folder of its own version
+    done = machine.prepare(version="3.13")
+    assert done.returncode == 0
+    assert "anew" in done.stderr
+
+
+def test_python_that_is_not_there_is_told(machine: Machine) -> None:
+    done = machine.prepare(asked="python3.99")
+    assert done.returncode == 1
+    assert "python3.99 is not here" in done.stderr
 
 
 def test_environment_whose_making_was_stopped_is_made_anew(machine: Machine) -> None:
