@@ -7,7 +7,7 @@ but also a breath, a key) may open at once, so that no word begins late, but end
 to be louder the next time.
 
 Source: the numbers were chosen on 80 recorded sentences at three levels in four noises, on ten sounds that are not
-speech, and checked on 40 other voices; see docs/postprocessing.md.
+speech, and checked on other sentences and voices; see docs/postprocessing.md.
 """
 
 from __future__ import annotations
