@@ -9,12 +9,11 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python -m
 ARGS ?=
 PYTEST_ARGS ?=
-export PYTHON
 
 .PHONY: run test lint format clean
 
 run:
-	@bash .ci/prepare run
+	@PYTHON="$(PYTHON)" bash .ci/prepare run
 	@$(IN_VENV) edge run --view -o audio.source=auto -o life.enabled=yes -o head.enabled=yes $(ARGS)
 
 test: lint
@@ -22,13 +21,13 @@ test: lint
 	PATH="$$PATH:$(CURDIR)/$(VENV)/bin" $(IN_VENV) pytest $(PYTEST_ARGS)
 
 lint:
-	@bash .ci/prepare test
+	@PYTHON="$(PYTHON)" bash .ci/prepare test
 	$(IN_VENV) ruff check .
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) mypy
 
 format:
-	@bash .ci/prepare test
+	@PYTHON="$(PYTHON)" bash .ci/prepare test
 	$(IN_VENV) ruff check --fix .
 	$(IN_VENV) ruff format .
 
