@@ -19,7 +19,8 @@ ROOMS = {"sources", "features", "backends", "postprocess", "outputs", "head", "r
 # What only the composition root and the commands may import rooms for.
 TOP = {
     "edge.app", "edge.cli", "edge.live", "edge.commands", "edge.self_test", "edge.bench", "edge.configuration",
-    "edge.recording", "edge.metrics_http", "edge.live_head", "edge.live_report", "edge.__main__",
+    "edge.recording", "edge.metrics_http", "edge.live_engine", "edge.live_head", "edge.live_parts", "edge.live_reload",
+    "edge.live_report", "edge.__main__",
 }  # fmt: skip
 # Doors: who shows frames reads them by the decoders beside the encoders, so that they cannot drift apart.
 DOORS = {

@@ -14,71 +14,113 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edge.app import PROTOCOLS, TRANSPORTS, load_class
 from edge.bench.durations import DurationMetrics, TimedCodec, TimedSource, TimedTransport
 from edge.commands.arguments import add_configuration_arguments, settings_from
-from edge.contracts import AudioSource, Codec, FrameOutput, Transport
+from edge.contracts import AudioSource, Clock, Codec, FrameOutput, Transport
 from edge.errors import AuEdgeError
 from edge.frames import AUFrame
 from edge.live import LiveProgram
+from edge.live_parts import LiveParts
+from edge.service import ServiceNotifier
 from edge.settings import Settings
 
 
-class MeasuredProgram(LiveProgram):
-    """The live program with stop-watches.
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured.
 
     Args:
-        load: Reads the configuration.
-        metrics: Keeps the durations.
         port: UDP port of the receiver on this machine, which takes the place of all configured ones.
         protocol: Wire format.
         warm_up_s: Time from the first frame that is not recorded.
     """
 
+    port: int
+    protocol: str
+    warm_up_s: float
+
+
+class MeasuredParts(LiveParts):
+    """The parts with stop-watches, and one local receiver.
+
+    Args:
+        settings: The configuration.
+        clock: Time.
+        metrics: Keeps the durations.
+        notifier: The service manager.
+        measurement: What is measured.
+    """
+
     def __init__(
-        self, load: Callable[[], Settings], metrics: DurationMetrics, port: int, protocol: str, warm_up_s: float
+        self,
+        settings: Settings,
+        clock: Clock,
+        metrics: DurationMetrics,
+        notifier: ServiceNotifier,
+        measurement: Measurement,
     ) -> None:
+        super().__init__(settings, clock, metrics, notifier)
+        self._durations = metrics
+        self._measurement = measurement
+        self._recording_from_s: float | None = None
+
+    def make_outputs(self, settings: Settings) -> list[FrameOutput]:
+        """Return the local receiver, whatever is configured."""
+        from edge.outputs.sender import Output
+
+        codec: Codec = load_class(PROTOCOLS, self._measurement.protocol)(self.manifest, {})
+        transport: Transport = load_class(TRANSPORTS, "udp")("127.0.0.1", self._measurement.port)
+        timed_codec, timed_transport = TimedCodec(codec, self._durations), TimedTransport(transport, self._durations)
+        return [Output("bench", timed_codec, timed_transport, self.clock)]
+
+    def make_source(self) -> AudioSource:
+        """Return the configured sound with a stop-watch."""
+        return TimedSource(super().make_source(), self._durations)
+
+    def on_frame(self, frame: AUFrame) -> None:
+        """Take a frame that was sent; the first of all begins the warm-up."""
+        super().on_frame(frame)
+        if not self._durations.is_recording:
+            now_s = time.monotonic()
+            if self._recording_from_s is None:
+                self._recording_from_s = now_s + self._measurement.warm_up_s
+            self._durations.is_recording = now_s >= self._recording_from_s
+
+
+class MeasuredProgram(LiveProgram):
+    """The live program, made of measured parts.
+
+    Args:
+        load: Reads the configuration.
+        metrics: Keeps the durations.
+        measurement: What is measured.
+    """
+
+    def __init__(self, load: Callable[[], Settings], metrics: DurationMetrics, measurement: Measurement) -> None:
         super().__init__(load, metrics=metrics)
         self._durations = metrics
-        self._port = port
-        self._protocol = protocol
-        self._warm_up_s = warm_up_s
-        self._recording_from_s: float | None = None
+        self._measurement = measurement
 
     def report(self) -> dict[str, Any]:
         """Return durations in seconds by stage and the program's own counters, as plain JSON values."""
         durations = {stage: list(kept) for stage, kept in self._durations.durations().items()}
+        manifest = self._parts.manifest
         return {
             "durations_s": durations,
-            "counters": self._report.counters(),
-            "source": self._source.description,
-            "network": f"{self._manifest.name} {self._manifest.version} {self._manifest.precision}",
-            "frame_period_s": self._manifest.frame_period_s,
-            "lookahead_s": self._manifest.lookahead_ms / 1000,
+            "counters": self._parts.report.counters(),
+            "source": self._parts.source.description,
+            "network": f"{manifest.name} {manifest.version} {manifest.precision}",
+            "frame_period_s": manifest.frame_period_s,
+            "lookahead_s": manifest.lookahead_ms / 1000,
         }
 
-    def _make_outputs(self, settings: Settings) -> list[FrameOutput]:
-        from edge.outputs.sender import Output
-
-        codec: Codec = load_class(PROTOCOLS, self._protocol)(self._manifest, {})
-        transport: Transport = load_class(TRANSPORTS, "udp")("127.0.0.1", self._port)
-        timed_codec, timed_transport = TimedCodec(codec, self._durations), TimedTransport(transport, self._durations)
-        return [Output("bench", timed_codec, timed_transport, self._clock)]
-
-    def _make_source(self, settings: Settings) -> AudioSource:
-        return TimedSource(super()._make_source(settings), self._durations)
-
-    def _on_frame(self, frame: AUFrame) -> None:
-        super()._on_frame(frame)
-        if not self._durations.is_recording:
-            now_s = time.monotonic()
-            if self._recording_from_s is None:
-                self._recording_from_s = now_s + self._warm_up_s
-            self._durations.is_recording = now_s >= self._recording_from_s
+    def _make_parts(self, settings: Settings) -> LiveParts:
+        return MeasuredParts(settings, self._clock, self._durations, self._notifier, self._measurement)
 
 
 def main() -> int:
@@ -97,7 +139,8 @@ def main() -> int:
         settings = settings_from(arguments)
         return replace(settings, outputs=(), model=replace(settings.model, backend=arguments.backend))
 
-    program = MeasuredProgram(load, DurationMetrics(), arguments.port, arguments.protocol, arguments.warm_up_s)
+    measurement = Measurement(arguments.port, arguments.protocol, arguments.warm_up_s)
+    program = MeasuredProgram(load, DurationMetrics(), measurement)
     try:
         program.run()
     except AuEdgeError as err:
