@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import math
-import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from edge.errors import EXIT_INPUT, AuEdgeError
-
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+from edge.exit_status import exit_status
 
 
 def run_command(
@@ -47,30 +43,7 @@ def run_command(
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
-    try:
-        status = int(args.run(args))
-        sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered
-        return status
-    except AuEdgeError as err:
-        print(f"{package}: {err}", file=sys.stderr)
-        return err.exit_code
-    except KeyboardInterrupt:
-        print(f"{package}: stopped; what was done is kept", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        _discard_output()  # its reader went away (`| head`): not an error of ours
-        return 0
-    except OSError as err:
-        if err.errno != errno.ENOSPC:
-            raise
-        _discard_output()
-        print(f"{package}: output: {err.strerror}. Free some space, or write elsewhere", file=sys.stderr)
-        return EXIT_INPUT
-
-
-def _discard_output() -> None:
-    """Let what is still to be written vanish, or Python complains at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exit_status(package, lambda: int(args.run(args)), interrupted="stopped; what was done is kept")
 
 
 def count(text: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import logging
 import os
@@ -11,7 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from edge import __version__
-from edge.errors import EXIT_INPUT, AuEdgeError, ConfigurationError
+from edge.errors import ConfigurationError
+from edge.exit_status import exit_status
 
 COMMANDS = {
     "run": ("edge.commands.run", "listen and send frames until stopped"),
@@ -27,7 +27,6 @@ COMMANDS = {
     "protocols": ("edge.commands.protocols", "list the wire formats"),
 }
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,28 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, or that of the error (65 input, 69 unavailable, 78 configuration or model).
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        logging.basicConfig(level=_log_level(), format="%(message)s", stream=sys.stderr)
-        arguments = _parser(words).parse_args(words)
-        module = importlib.import_module(COMMANDS[arguments.command][0])
-        status = int(module.run(arguments))
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered
-        return status
-    except AuEdgeError as err:
-        print(f"au-edge: {err}", file=sys.stderr)
-        return err.exit_code
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        _discard_output()  # its reader went away (`| head`): not an error of ours
-        return 0
-    except OSError as err:
-        if err.errno != errno.ENOSPC:
-            raise
-        _discard_output()
-        print(f"au-edge: output: {err.strerror}. Free some space, or write elsewhere", file=sys.stderr)
-        return EXIT_INPUT
+    return exit_status("au-edge", lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run the command of these words and return its exit status."""
+    logging.basicConfig(level=_log_level(), format="%(message)s", stream=sys.stderr)
+    arguments = _parser(words).parse_args(words)
+    module = importlib.import_module(COMMANDS[arguments.command][0])
+    return int(module.run(arguments))
 
 
 def _log_level() -> str:
@@ -72,12 +58,6 @@ def _log_level() -> str:
             f"AU_EDGE_LOG={asked}", "there is no such level", f"Set one of {', '.join(LOG_LEVELS)}"
         )
     return asked
-
-
-def _discard_output() -> None:
-    """Let what is still to be written vanish, or Python complains at exit."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

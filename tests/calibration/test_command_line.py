@@ -52,7 +52,7 @@ def test_words_that_mean_nothing_are_refused_with_the_usage(
 
 
 @pytest.mark.parametrize("package", ["calibration", "engine_build"])
-def test_a_reader_that_goes_away_is_no_error_and_a_full_disk_is_said(package: str) -> None:
+def test_output_that_nobody_takes_is_no_error_and_a_full_disk_is_said(package: str) -> None:
     program = (
         "import sys, types, calibration.command_line as c\n"
         "m = types.ModuleType('talk'); m.add_arguments = lambda p: None\n"
@@ -63,6 +63,8 @@ def test_a_reader_that_goes_away_is_no_error_and_a_full_disk_is_said(package: st
     command = [sys.executable, "-c", program]
     gone = subprocess.run(["sh", "-c", '"$@" | head -1', "-", *command], cwd=ROOT, capture_output=True, text=True)
     assert (gone.stdout, gone.stderr) == ("line\n", "")
+    closed = subprocess.run(["sh", "-c", '"$@" >&-', "-", *command], cwd=ROOT, capture_output=True, text=True)
+    assert (closed.returncode, closed.stderr) == (0, "")
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 65
