@@ -14,8 +14,8 @@ AUTO = "auto"
 SAMPLE_BYTES = {"s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4}
 FULL_SCALE = {"s16le": 2.0**15, "s24le": 2.0**23, "s32le": 2.0**31, "f32le": 1.0}
 MAX_CHANNELS = 64
-MIN_RATE_HZ = 1_000
-MAX_RATE_HZ = 768_000
+MIN_RATE_HZ = 8_000  # what can be resampled: edge/features/resampler.py
+MAX_RATE_HZ = 192_000
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,13 @@ class PcmDecoder:
             raise _unusable("its samples are not 16, 24 or 32 bit PCM or 32 bit float")
         if not 1 <= header.n_channels <= MAX_CHANNELS:
             raise _unusable(f"it has {header.n_channels} channels")
-        if not self.is_rate_fixed and MIN_RATE_HZ <= header.rate_hz <= MAX_RATE_HZ:
+        if not MIN_RATE_HZ <= header.rate_hz <= MAX_RATE_HZ:
+            raise InputError(
+                "a WAV stream",
+                f"its rate is {header.rate_hz} Hz",
+                f"Let the writer convert it to {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz",
+            )
+        if not self.is_rate_fixed:
             self.rate_hz = header.rate_hz
         if header.rate_hz != self.rate_hz:
             raise InputError(

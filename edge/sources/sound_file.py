@@ -18,11 +18,10 @@ from edge.errors import DeviceError, InputError
 from edge.frames import AudioChunk
 from edge.sources.channels import ChannelChoice
 from edge.sources.pace import FAST, FAST_CHUNK_SAMPLES, Pace
+from edge.sources.pcm_decoder import MAX_RATE_HZ, MIN_RATE_HZ
 from edge.sources.signal_health import FULL_SCALE_16_BIT, SignalHealth
 from edge.sources.wav_header import missing_wav_bytes
 
-MIN_RATE_HZ = 1_000
-MAX_RATE_HZ = 768_000
 UNKNOWN_FRAMES = 1 << 62  # libsndfile's way to say that it does not know
 _FULL_SCALE = {"PCM_U8": 1.0 - 2.0**-7, "PCM_S8": 1.0 - 2.0**-7, "FLOAT": 1.0, "DOUBLE": 1.0}
 _REMEDY = "Give a WAV or FLAC file"

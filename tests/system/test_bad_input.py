@@ -47,6 +47,12 @@ def test_a_truncated_wav_is_named(tmp_path: Path) -> None:
     _expect(au_edge("render", str(path), "--out", str(tmp_path / "out.csv")), 65, "cut.wav")
 
 
+@pytest.mark.parametrize("rate", [4_000, 7_999, 192_001, 384_000])
+def test_a_file_of_a_rate_that_cannot_be_resampled_is_named(tmp_path: Path, rate: int) -> None:
+    path = _wav(tmp_path / "odd.wav", np.zeros(4_000, np.float32), rate)
+    _expect(au_edge("render", str(path), "--out", str(tmp_path / "out.csv")), 65, "odd.wav", f"{rate} Hz")
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     _expect(au_edge("render", str(tmp_path / "none.wav"), "--out", str(tmp_path / "out.csv")), 65, "none.wav")
 

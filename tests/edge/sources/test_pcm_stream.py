@@ -219,10 +219,11 @@ def test_a_second_client_is_turned_away_while_the_first_speaks(tcp: PcmStreamSou
     ("data", "found"),
     [
         (wav(ramp(1000), rate_hz=22_050), "22050 Hz"),
+        (wav(ramp(1000), rate_hz=4_000), "8000 to 192000 Hz"),
         (wav(ramp(1000), subtype="PCM_U8"), "not 16, 24 or 32 bit"),
         (b"RIFF\x00\x00\x00\x00WAVEdata\x00\x00\x00\x00" + b"\x00" * 100, "before their format"),
     ],
-    ids=["other-rate", "8-bit", "no-format"],
+    ids=["other-rate", "no-rate-of-ours", "8-bit", "no-format"],
 )
 def test_a_client_that_cannot_be_understood_is_sent_away_with_a_reason_and_the_next_is_heard(
     tcp: PcmStreamSource, data: bytes, found: str
