@@ -52,7 +52,7 @@ def check_channels(settings: Settings, manifest: Manifest) -> None:
     for section, table in (("gain", settings.gain), ("limit", settings.limit)):
         for name in table:
             if name != "default" and name not in manifest.channels:
-                remedy = did_you_mean(name, manifest.channels) or "`au-edge check` lists the channels"
+                remedy = did_you_mean(name, manifest.channels) or f"{manifest.path} lists its channels"
                 where = f"{section}.{name} in {settings.origins.get(f'{section}.{name}', '?')}"
                 mistakes.append(ConfigurationError(where, f"network {manifest.name} has no such channel", remedy))
     if mistakes:

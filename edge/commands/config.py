@@ -6,9 +6,12 @@ import argparse
 import dataclasses
 from collections.abc import Mapping
 
+from edge.app import check_channels, find_manifest, make_outputs
+from edge.clock import SystemClock
 from edge.commands.arguments import add_configuration_arguments, settings_from
 from edge.configuration import default_text
-from edge.settings import SECTIONS, OutputSettings, section_options
+from edge.errors import AuEdgeError, ConfigurationMistakesError
+from edge.settings import SECTIONS, OutputSettings, Settings, section_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     settings = settings_from(arguments)
     if arguments.check:
+        _check(settings)
         print("the configuration is right")
         return 0
     for section in SECTIONS:
@@ -36,6 +40,25 @@ def run(arguments: argparse.Namespace) -> int:
         common = {name: getattr(output, name) for name in section_options(OutputSettings)}
         _print_section(f"output.{output.name}", {**common, **output.options}, settings.origins)
     return 0
+
+
+def _check(settings: Settings) -> None:
+    """Look at what the configuration names: its network, that one's channels, the receivers' maps.
+
+    Raises:
+        ConfigurationMistakesError: All that is wrong there.
+        ModelError: The network is not there or damaged.
+    """
+    manifest = find_manifest(settings.model.path)
+    manifest.verify_graph()
+    mistakes: list[AuEdgeError] = []
+    for look in (lambda: check_channels(settings, manifest), lambda: make_outputs(settings, manifest, SystemClock())):
+        try:
+            look()
+        except ConfigurationMistakesError as err:
+            mistakes += err.mistakes
+    if mistakes:
+        raise ConfigurationMistakesError(mistakes)
 
 
 def _print_section(section: str, values: dict[str, object], origins: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -168,6 +169,21 @@ def test_all_mistakes_of_a_configuration_at_once() -> None:
 
 def test_gains_for_unknown_channels_are_refused() -> None:
     _expect(au_edge("run", "--input", str(SPEECH), "-o", "gain.jawopen=2"), 78, "jawOpen")
+
+
+def test_where_no_channel_is_near_the_remedy_names_a_file_that_lists_them() -> None:
+    done = au_edge("run", "--input", str(SPEECH), "-o", "gain.xyz=2")
+    _expect(done, 78, "gain.xyz", "lists its channels")
+    (path,) = re.findall(r"(/\S+\.json) lists", done.stderr)
+    assert "jawOpen" in json.loads(Path(path).read_text())["channels"]
+
+
+def test_a_checked_configuration_is_one_that_runs() -> None:
+    """What `run` refuses for the configuration's sake, `config --check` refuses too."""
+    _expect(au_edge("config", "--check"), 0)
+    _expect(au_edge("config", "--check", "-o", "model.path=steam"), 78, "stream")
+    several = ("-o", "gain.jawopen=2", "-o", "output.osc.mapping=nowhere", "-o", "output.r.protocol=robot")
+    _expect(au_edge("config", "--check", *several), 78, "3 mistakes", "jawOpen", "nowhere", "output.r.mapping")
 
 
 def test_an_unknown_microphone_is_refused() -> None:
