@@ -164,8 +164,8 @@ class OutputSettings:
     port: int = _key(0, "port of the receiver; 0 = the protocol's own", 0, 65_535)
     mapping: str = _key("", "map to a rig's own names (shipped name or path); for robot: path of the actuator map")
     rate_hz: float = _key(0.0, "frames a second; 0 = every frame", 0, 1000)
-    delay_ms: float = _key(0.0, "positive = the face comes later than the sound's own frame", 0, 5000)
-    interface: str = _key("", "multicast: address of the interface to send from")
+    delay_ms: float = _key(0.0, "positive = the face comes later than its sound, robots too", 0, 5000)
+    interface: str = _key("", "send from (and hear hellos at) this interface: its name or address; empty = the route's")
     ttl: int = _key(1, "multicast: how many routers a datagram may cross", 0, 255)
     options: Mapping[str, Value] = field(default_factory=dict)
 

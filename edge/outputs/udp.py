@@ -22,7 +22,7 @@ class UdpTransport:
     Args:
         host: Name, IPv4 or IPv6 address; a broadcast or a multicast address where several shall hear.
         port: 1 to 65535.
-        interface: Network interface ("eth0") or, for multicast over IPv4, its address; empty lets the kernel choose.
+        interface: Network interface ("eth0") or its address (a group over IPv6: its name); empty lets the kernel choose.
         ttl: Routers that a multicast datagram may pass, plus one; 1 keeps it in the local network.
 
     Attributes:
@@ -104,7 +104,9 @@ class UdpTransport:
         if family == socket.AF_INET:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         if not is_multicast:
-            if self._interface:
+            if _is_address(self._interface):
+                candidate.bind((self._interface, 0))
+            elif self._interface:
                 self._interface_index()
                 candidate.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._interface.encode())
         elif family == socket.AF_INET:
@@ -133,3 +135,12 @@ class UdpTransport:
                 f"there is none of that name; there are {here}",
                 "Correct `interface`, or leave it empty",
             ) from err
+
+
+def _is_address(interface: str) -> bool:
+    """Return whether an interface is named by an address of its own."""
+    try:
+        ipaddress.ip_address(interface)
+    except ValueError:
+        return False
+    return True

@@ -104,6 +104,20 @@ def test_a_name_that_does_not_exist_is_an_error_that_may_pass() -> None:
         UdpTransport("no-such-host.invalid", 9000).open()
 
 
+def test_a_single_receiver_is_sent_to_from_the_interface_with_the_named_address() -> None:
+    with receiver() as bound:
+        transport = UdpTransport("127.0.0.1", bound.getsockname()[1], interface="127.0.0.7")
+        transport.open()
+        transport.send(b"face")
+        assert bound.recvfrom(100)[1][0] == "127.0.0.7"
+        transport.close()
+
+
+def test_an_address_that_is_not_here_may_come_back() -> None:
+    with pytest.raises(DeviceError, match="cannot be reached"):
+        UdpTransport("127.0.0.1", 9000, interface="192.0.2.77").open()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", GROUP])
 def test_an_interface_that_does_not_exist_is_named_with_those_that_do(host: str) -> None:
     with pytest.raises(ConfigurationError, match=r"'eth77'.*there are .*lo"):
