@@ -22,7 +22,7 @@ class UdpTransport:
     Args:
         host: Name, IPv4 or IPv6 address; a broadcast or a multicast address where several shall hear.
         port: 1 to 65535.
-        interface: Network interface ("eth0") or its address (a group over IPv6: its name); empty lets the kernel choose.
+        interface: Network interface ("eth0") or its address (a group over IPv6: its name); empty: any.
         ttl: Routers that a multicast datagram may pass, plus one; 1 keeps it in the local network.
 
     Attributes:
