@@ -184,7 +184,8 @@ def find_input(inputs: Sequence[InputInfo], wanted: str, cards: Mapping[str, int
     """
     asked = f"microphone {wanted!r}" if wanted else "the default microphone"
     if not inputs:
-        raise DeviceError(asked, "this machine has no audio input", "Plug one in; `arecord -l` shows what ALSA sees")
+        remedy = "Plug one in; `arecord -l` shows what ALSA sees. Or speak a file: --input FILE"
+        raise DeviceError(asked, "this machine has no audio input", remedy)
     exact = [device for device in inputs if device.name == wanted]
     if exact:
         return exact[0]
