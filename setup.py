@@ -48,7 +48,7 @@ setup(
             "robots/examples/*",
         ],
         "engine_build": ["**/*.npz", "**/*.json", "**/*.LICENSE.txt"],
-        "calibration": ["**/*.flac", "**/*.json"],
+        "calibration": ["**/*.flac", "**/*.json", "**/*.onnx"],
     },
     install_requires=[
         "numpy>=1.21",

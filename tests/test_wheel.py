@@ -37,6 +37,11 @@ def test_the_wheel_has_what_runs(wheel: zipfile.ZipFile) -> None:
         assert any(n.startswith(manifest.removesuffix(".json")) and n.endswith(".onnx") for n in names), manifest
 
 
+def test_the_wheel_has_the_float_networks_that_int8_ones_are_made_from(wheel: zipfile.ZipFile) -> None:
+    for needed in ("stream.json", "stream.float32.onnx", "stream-100ms.json", "stream-100ms.float32.onnx"):
+        assert f"calibration/networks/{needed}" in wheel.namelist()
+
+
 def test_the_wheel_has_nothing_that_only_builds_or_tests(wheel: zipfile.ZipFile) -> None:
     for name in wheel.namelist():
         assert not name.startswith(("tests/", "systemd/", "docs/")), name
