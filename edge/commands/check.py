@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__
-from edge.app import BACKENDS, check_channels, find_manifest, make_backend, make_outputs, shipped_models
-from edge.clock import SystemClock
+from edge.app import BACKENDS, check_channels, find_manifest, make_backend, shipped_models
 from edge.commands.arguments import add_configuration_arguments, settings_from
 from edge.errors import AuEdgeError
 from edge.manifest import Manifest, load_manifest
@@ -211,11 +210,14 @@ def _rates(rates_hz: tuple[int, ...] | list[int]) -> str:
 def _outputs(settings: Settings, manifest: Manifest | None) -> tuple[list[Finding], int]:
     if manifest is None:
         return [], 0
+    from edge.commands.receiver_check import check_receivers
+
     try:
-        outputs = make_outputs(settings, manifest, SystemClock())
+        found = check_receivers(settings, manifest)
     except AuEdgeError as err:
         return [Finding("outputs", "fail", str(err))], err.exit_code
-    return [Finding("output", "ok", output.description) for output in outputs], 0
+    codes = [code for _, _, code in found if code]
+    return [Finding("output", status, text) for status, text, _ in found], codes[0] if codes else 0
 
 
 def _head(settings: Settings) -> Finding:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from edge.cli import main
 from edge.manifest import load_manifest
 from tests import fake_cuda
 
+MAP = "[robot]\ndriver = {}\n[actuator.jaw]\noutput = 0\nneutral = 10\nminimum = 5\nmaximum = 20\nmix = jawOpen 1\n"
 QUIET = ("-o", "audio.source=silence")
 
 
@@ -74,3 +78,61 @@ def test_a_backend_that_was_asked_for_and_cannot_run_fails_and_says_what_to_do(
     (finding,) = [finding for finding in report["findings"] if finding["part"] == "backend tensorrt"]
     assert finding["status"] == "fail"
     assert "nvidia-smi" in finding["text"]
+
+
+def outputs_found(report: dict) -> list[tuple[str, str]]:
+    return [(found["status"], found["text"]) for found in report["findings"] if found["part"].startswith("output")]
+
+
+def test_a_receiver_is_tried_and_no_state_is_told_of_what_is_not_open(capsys: pytest.CaptureFixture[str]) -> None:
+    status, report = checked(capsys)
+    found = outputs_found(report)
+    assert status == 0
+    assert found
+    assert all(mark == "ok" and "down" not in text for mark, text in found)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected", "words"),
+    [
+        (("output.osc.host=nope.invalid",), 69, ("nope.invalid", "Correct the name")),
+        (("output.osc.interface=nope0",), 78, ("nope0", "Correct `interface`")),
+        (("output.ros.protocol=ros",), 69, ("rclpy", "ROS is sourced")),
+    ],
+)
+def test_a_receiver_that_cannot_be_had_fails_with_its_remedy(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], expected: int, words: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "rclpy", None)
+    status, report = checked(capsys, *(word for option in options for word in ("-o", option)))
+    (text,) = [text for mark, text in outputs_found(report) if mark == "fail"]
+    assert status == expected
+    assert all(word in text for word in words)
+
+
+@pytest.mark.parametrize(("driver", "module"), [("maestro", "serial"), ("dynamixel", "serial"), ("pca9685", "smbus2")])
+def test_a_robot_without_its_drivers_module_fails_with_what_to_install(
+    driver: str, module: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    written = tmp_path / "map.ini"
+    written.write_text(MAP.format(driver))
+    status, report = checked(capsys, "-o", "output.r.protocol=robot", "-o", f"output.r.mapping={written}")
+    (text,) = [text for mark, text in outputs_found(report) if mark == "fail"]
+    assert status == 69
+    assert "au-edge[robots]" in text
+
+
+def test_a_name_server_that_hangs_holds_the_check_up_for_seconds_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr("edge.outputs.udp.UdpTransport.open", lambda transport: released.wait(30.0))
+    monkeypatch.setattr("edge.commands.receiver_check.LIMIT_S", 0.1)
+    began_s = time.monotonic()
+    status, report = checked(capsys)
+    released.set()
+    assert status == 69
+    assert time.monotonic() - began_s < 15.0
+    assert "does not answer" in next(text for mark, text in outputs_found(report) if mark == "fail")
