@@ -95,6 +95,9 @@ def run_lanes(
 
     Returns:
         Plain JSON values: `lanes` in order, and `not_run`.
+
+    Raises:
+        BackendError: None can run any of them; says why.
     """
     sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sink.bind(("127.0.0.1", 0))
@@ -109,6 +112,10 @@ def run_lanes(
                     lanes.append(open_lane(settings, manifest, backend, sink.getsockname()[1], protocol))
                 except BackendError as err:
                     not_run.append(f"{manifest.name} on {backend}: {err.found}")
+        if not lanes:
+            raise BackendError(
+                "bench of the stages", "; ".join(not_run), "`au-edge check` says what each backend needs"
+            )
         sounds = {lane.manifest.sample_rate_hz: load_speech(lane.manifest.sample_rate_hz) for lane in lanes}
         for turn in range(n_rounds + 1):  # the first one warms up
             for lane in lanes:

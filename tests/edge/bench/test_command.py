@@ -152,6 +152,14 @@ def test_a_backend_that_is_not_there_is_named_and_the_others_are_measured(tmp_pa
     assert "stream on onnxruntime" in done.stdout
 
 
+def test_stages_on_no_backend_that_is_here_measure_nothing_and_say_why(capsys: pytest.CaptureFixture[str]) -> None:
+    need("no-tensorrt", importlib.util.find_spec("pycuda") is None, "this machine can run TensorRT")
+    assert main(["bench", "stages", "--rounds", "1", "--frames", "5", "--backend", "tensorrt"]) == 69
+    found = capsys.readouterr()
+    assert "stream on tensorrt" in found.err
+    assert not found.out
+
+
 def test_a_program_that_does_not_start_is_an_error_that_says_what_it_said() -> None:
     wish = ProgramWish(("-o", "audio.source=file", "-o", "audio.file=/no/such/file.wav"))
     with pytest.raises(DeviceError, match="no such file"), MeasuredProcess(wish) as process:
