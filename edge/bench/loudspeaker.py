@@ -106,7 +106,8 @@ class Loudspeaker:
         """Return the index of the first output with this name, or of the default.
 
         Raises:
-            ConfigurationError: There is none.
+            DeviceError: There is no output at all.
+            ConfigurationError: There is none of that name.
         """
         outputs: dict[str, int] = {}
         for index in range(self._portaudio.get_device_count()):
@@ -120,8 +121,7 @@ class Loudspeaker:
             return outputs["default"]
         if not self._name and outputs:
             return next(iter(outputs.values()))
-        raise ConfigurationError(
-            f"loudspeaker {self._name or 'default'!r}",
-            f"outputs are {', '.join(outputs)}" if outputs else "this machine has no sound output",
-            "Name one of them with --speaker" if outputs else "Plug one in; `aplay -l` shows what ALSA sees",
-        )
+        asked = f"loudspeaker {self._name or 'default'!r}"
+        if not outputs:
+            raise DeviceError(asked, "this machine has no sound output", "Plug one in; the user must be in group audio")
+        raise ConfigurationError(asked, f"outputs are {', '.join(outputs)}", "Name one of them with --speaker")

@@ -54,6 +54,23 @@ def test_an_unknown_loudspeaker_is_answered_with_those_that_there_are(tmp_path: 
     assert "Traceback" not in done.stderr
 
 
+def test_a_machine_without_a_sound_output_lacks_a_device() -> None:
+    from edge.bench.loudspeaker import Loudspeaker
+    from edge.errors import DeviceError
+
+    class NoOutputs:
+        def get_device_count(self) -> int:
+            return 1
+
+        def get_device_info_by_index(self, index: int) -> dict[str, object]:
+            return {"name": "a microphone", "maxOutputChannels": 0}
+
+    speaker = Loudspeaker("")
+    speaker._portaudio = NoOutputs()
+    with pytest.raises(DeviceError, match="no sound output"):
+        speaker._find()
+
+
 def test_the_callback_gives_the_sound_once_and_then_silence() -> None:
     from edge.bench.loudspeaker import Loudspeaker
 
