@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+EXIT_ARGUMENTS = 2  # as argparse and shells have it: the command line is wrong
 EXIT_INPUT = 65  # EX_DATAERR of sysexits.h: a file or a stream is not what it should be
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: a device or a network address cannot be had
 EXIT_CONFIGURATION = 78  # EX_CONFIG: the configuration or the model is wrong; systemd does not restart
@@ -25,6 +26,12 @@ class AuEdgeError(Exception):
         self.asked = asked
         self.found = found
         self.remedy = remedy
+
+
+class ArgumentsError(AuEdgeError):
+    """The words of the command line cannot be what is meant."""
+
+    exit_code = EXIT_ARGUMENTS
 
 
 class InputError(AuEdgeError):

@@ -14,7 +14,7 @@ from edge.app import check_channels, choose_backend, find_manifest, make_every_s
 from edge.clock import SystemClock
 from edge.commands.arguments import add_configuration_arguments, settings_from
 from edge.contracts import InferenceSession
-from edge.errors import AuEdgeError, InputError
+from edge.errors import ArgumentsError, AuEdgeError, InputError
 from edge.frames import AudioChunk, AUFrame, Float32Array
 from edge.manifest import Manifest
 from edge.metrics import Metrics
@@ -83,12 +83,12 @@ def _targets(arguments: argparse.Namespace) -> list[tuple[Path, Path]]:
     """Return what is written from which input, the film last."""
     inputs, video = arguments.inputs, arguments.video
     if arguments.out is None and video is None:
-        raise InputError("au-edge render", "it is not said what to write", "Give --out or --video")
+        raise ArgumentsError("render", "it is not said what to write", "Give --out or --video")
     targets = [] if arguments.out is None else output_paths(inputs, arguments.out, arguments.format)
     if video is None:
         return targets
     if len(inputs) != 1 or video.suffix.lower() != VIDEO_SUFFIX:
-        raise InputError(f"--video {video}", "it is one .mp4 of one input", "Name one input and FILE.mp4")
+        raise ArgumentsError(f"--video {video}", "it is one .mp4 of one input", "Name one input and FILE.mp4")
     return [*targets, (inputs[0], video)]
 
 
@@ -117,25 +117,28 @@ def output_paths(inputs: Sequence[Path], out: Path, kind: str | None) -> list[tu
         kind: csv, jsonl or npz; None to go by the suffix.
 
     Raises:
-        InputError: Two inputs would be written to one file, or the suffix is unknown.
+        ArgumentsError: Two inputs would be written to one file, or the suffix is unknown.
+        InputError: The folder cannot be made.
     """
     is_folder = len(inputs) > 1 or out.is_dir() or (kind is None and out.suffix == "")
     if not is_folder:
         suffix = kind or out.suffix[1:].lower()
         if suffix not in WRITERS:
-            raise InputError(
+            raise ArgumentsError(
                 f"--out {out}", f"its suffix is none of {', '.join(WRITERS)}", "Name FILE.csv, or --format"
             )
         _make_folder(out.parent)
         return [(inputs[0], out if out.suffix[1:].lower() == suffix else out.with_name(f"{out.name}.{suffix}"))]
     if out.suffix and not out.is_dir() and out.suffix[1:].lower() in WRITERS:
-        raise InputError(f"--out {out}", f"{len(inputs)} inputs cannot go into one file", "Name a folder")
+        raise ArgumentsError(f"--out {out}", f"{len(inputs)} inputs cannot go into one file", "Name a folder")
     _make_folder(out)
     pairs = [(path, out / f"{path.stem}.{kind or 'csv'}") for path in inputs]
     for target in {target for _, target in pairs}:
         same = [str(path) for path, other in pairs if other == target]
         if len(same) > 1:
-            raise InputError(f"--out {out}", f"{', '.join(same)} would all become {target.name}", "Render them apart")
+            raise ArgumentsError(
+                f"--out {out}", f"{', '.join(same)} would all become {target.name}", "Render them apart"
+            )
     return pairs
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.clock import SystemClock
-from edge.errors import ConfigurationError
+from edge.errors import ArgumentsError
 
 if TYPE_CHECKING:
     from edge.robots.actuator_map import Actuator, ActuatorMap
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     limits = None
     if arguments.action == "calibrate":
         if arguments.lowest is None or arguments.highest is None or arguments.lowest >= arguments.highest:
-            raise ConfigurationError(
+            raise ArgumentsError(
                 "servo calibrate", "the range to try is not given", "Give --lowest and --highest, lowest first"
             )
         known = {actuator.name: actuator for actuator in actuator_map.actuators}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 from edge.clock import SystemClock
 from edge.commands.arguments import add_configuration_arguments, settings_from
 from edge.contracts import AudioSource, Clock
-from edge.errors import ConfigurationError
+from edge.errors import ArgumentsError
 from edge.frames import AUFrame, State
 from edge.sources.onsets import Lag, OnsetDetector, lag_between
 
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     shifted = [output for output in outputs if isinstance(output, Output | LaterOutput)]
     if not shifted:
         names = ", ".join(output.name for output in settings.outputs if output.enabled)
-        raise ConfigurationError(
+        raise ArgumentsError(
             f"--output {arguments.output or ''}".rstrip(), "no such receiver has a delay", f"There are {names}"
         )
     from edge.robots.keyboard import Keyboard

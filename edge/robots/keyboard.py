@@ -9,7 +9,7 @@ import termios
 import tty
 from types import TracebackType
 
-from edge.errors import InputError
+from edge.errors import DeviceError
 
 
 class Keyboard:
@@ -19,11 +19,11 @@ class Keyboard:
         """Take keys one by one.
 
         Raises:
-            InputError: Standard input is no terminal: nobody could hold a key.
+            DeviceError: Standard input is no terminal: nobody could hold a key.
         """
         self._descriptor = sys.stdin.fileno() if sys.stdin is not None else -1
         if not os.isatty(self._descriptor):
-            raise InputError(
+            raise DeviceError(
                 "keys that are held", "standard input is not a terminal", "Run it in a terminal, by hand at the head"
             )
         self._before = termios.tcgetattr(self._descriptor)

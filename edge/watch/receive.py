@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TextIO
 
-from edge.errors import ConfigurationError, DeviceError
+from edge.errors import ArgumentsError, DeviceError
 from edge.outputs.received import ReceivedFrame
 from edge.outputs.receiving import StreamDecoder
 from edge.watch.live_view import Screen
@@ -37,7 +37,7 @@ def run_watch(host: str, port: int, decoder: StreamDecoder, *, duration_s: float
 
     Raises:
         DeviceError: The port is in use or the address cannot be bound.
-        ConfigurationError: It is no address or no port.
+        ArgumentsError: It is no address or no port.
     """
     watcher = Watcher(f"udp {host or '0.0.0.0'}:{port}", decoder)
     end_s = None if duration_s is None else time.monotonic() + duration_s
@@ -120,15 +120,15 @@ def bind(host: str, port: int) -> socket.socket:
 
     Raises:
         DeviceError: It is in use, or not an address of this machine.
-        ConfigurationError: It is no address or no port.
+        ArgumentsError: It is no address or no port.
     """
     asked = f"listening on {host or '0.0.0.0'}:{port}"
     try:
         address = ipaddress.ip_address(host.strip("[]") or "0.0.0.0")
     except ValueError as err:
-        raise ConfigurationError(asked, f"{host!r} is no address", "Give an address of this machine, or none") from err
+        raise ArgumentsError(asked, f"{host!r} is no address", "Give an address of this machine, or none") from err
     if not 0 < port < 65536:
-        raise ConfigurationError(asked, "the port is not 1 to 65535", "Give the port that frames are sent to")
+        raise ArgumentsError(asked, "the port is not 1 to 65535", "Give the port that frames are sent to")
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:

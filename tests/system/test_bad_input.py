@@ -112,7 +112,7 @@ def test_two_inputs_of_one_name_are_refused_before_anything_is_written(tmp_path:
         _wav(tmp_path / folder / "a.wav", np.zeros(RATE_HZ, np.float32))
     out = tmp_path / "o"
     done = au_edge("render", str(tmp_path / "x" / "a.wav"), str(tmp_path / "y" / "a.wav"), "--out", str(out))
-    _expect(done, 65, "a.csv")
+    _expect(done, 2, "a.csv")
     assert not list(out.iterdir())
 
 
@@ -205,6 +205,25 @@ def test_a_place_that_cannot_be_written_is_named_with_a_remedy(tmp_path: Path, t
     second = _wav(tmp_path / "a.wav", np.zeros(4410, np.float32))
     inputs = [str(SPEECH), str(second)] if target.endswith("/") else [str(second)]
     _expect(au_edge("render", *inputs, "--out", str(tmp_path / target)), 65, target.split("/")[0], "--out")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("render", str(SPEECH)), "au-edge: render: "),
+        (("render", str(SPEECH), "--out", "a.xyz"), "a.xyz"),
+        (("render", str(SPEECH), "--video", "a.avi"), "a.avi"),
+        (("watch", "--port", "99999"), "99999"),
+        (("watch", "--host", "nope.invalid"), "nope.invalid"),
+        (("sync", "--output", "nobody"), "nobody"),
+    ],
+)
+def test_wrong_arguments_end_with_2(words: tuple[str, ...], text: str) -> None:
+    _expect(au_edge(*words), 2, text)
+
+
+def test_without_a_terminal_there_is_no_device_for_keys() -> None:
+    _expect(_in_shell("", "sync", after="</dev/null"), 69, "not a terminal")
 
 
 def _in_shell(before: str, *arguments: str, after: str = "") -> subprocess.CompletedProcess[str]:

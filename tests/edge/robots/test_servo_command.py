@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge.commands import servo
-from edge.errors import InputError
+from edge.errors import DeviceError
 from tests.edge.robots.test_drivers import SerialDevice
 from tests.requirements import need
 
@@ -76,6 +76,6 @@ def test_without_a_terminal_nothing_moves(tmp_path: Path, monkeypatch: pytest.Mo
     arguments = parser.parse_args(["jog", str(tmp_path / "head.ini"), "jaw"])
     with open(os.devnull) as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
-        with pytest.raises(InputError, match="not a terminal"):
+        with pytest.raises(DeviceError, match="not a terminal"):
             servo.run(arguments)
     assert device.received == b""

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 
-from edge.errors import ConfigurationError, DeviceError
+from edge.errors import ArgumentsError, DeviceError
 from edge.frames import State
 from edge.outputs.binary import BinaryCodec
 from edge.outputs.json_udp import JsonCodec
@@ -202,7 +202,7 @@ def test_a_port_in_use_is_said_with_the_remedy() -> None:
 
 @pytest.mark.parametrize(("host", "port"), [("nonsense", 9000), ("127.0.0.1", 0), ("127.0.0.1", 70000)])
 def test_what_is_no_address_is_refused(host: str, port: int) -> None:
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ArgumentsError):
         run_watch(host, port, StreamDecoder(), duration_s=0.1, stream=io.StringIO())
 
 
