@@ -26,6 +26,7 @@ from edge.errors import BackendError, ConfigurationError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_TIMEOUT_S = 30.0
+MOST_SAID_BYTES = 16384  # of its complaints, the last is enough
 LARGEST_REPLY_BYTES = 256 << 20
 FLAGS = (
     "--headless",
@@ -52,6 +53,15 @@ SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swi
 def find_browser() -> str | None:
     """Return the path of an installed Chromium, or None."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def _last_line(said: Path) -> str:
+    """Return the last line that the browser said, or what it died of, in brackets; nothing where it said nothing."""
+    with said.open("rb") as words:
+        words.seek(max(0, said.stat().st_size - MOST_SAID_BYTES))
+        lines = [line.strip() for line in words.read().decode("utf-8", errors="replace").split("\n") if line.strip()]
+    fatal = [line for line in lines if "FATAL" in line]  # a trace of the stack may follow
+    return f" ({(fatal or lines)[-1][:300]})" if lines else ""
 
 
 class Chromium:
@@ -88,13 +98,15 @@ class Chromium:
         flags = [*self._flags, f"--user-data-dir={self._profile}", f"--window-size={self.size[0]},{self.size[1]}"]
         if os.geteuid() == 0:
             flags.append("--no-sandbox")  # Chromium refuses to run its sandbox as root
-        self._process = subprocess.Popen(
-            [path, *flags, "about:blank"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        said = Path(self._profile) / "said.txt"
+        with said.open("wb") as words:
+            self._process = subprocess.Popen(
+                [path, *flags, "about:blank"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=words,
+                start_new_session=True,
+            )
         port_file = Path(self._profile) / "DevToolsActivePort"
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -103,8 +115,10 @@ class Chromium:
                 self._endpoint = f"ws://127.0.0.1:{lines[0]}{lines[1]}"
                 return
             time.sleep(0.05)
+        reason = _last_line(said)  # before the profile goes
         self.close()
-        raise BackendError("a headless browser", f"{path} did not start", f"Try `{path} --headless about:blank`")
+        remedy = f"Try `{path} --headless about:blank`; without a sandbox: `sudo apt-get install chromium-sandbox`"
+        raise BackendError("a headless browser", f"{path} did not start{reason}", remedy)
 
     def page(self, url: str = "about:blank") -> Page:
         """Return a new page of this browser."""
