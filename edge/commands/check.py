@@ -177,7 +177,7 @@ def _audio(settings: Settings, manifest: Manifest | None) -> tuple[list[Finding]
         for device in devices
     ]
     if not devices:
-        remedy = "plug one in, check `arecord -l`, and that the user is in the group audio; or use --input FILE"
+        remedy = "plug one in, see `au-edge devices`, and that the user is in the group audio; or use --input FILE"
         findings.append(Finding("audio", "fail" if is_wanted else "note", f"no microphone: {remedy}"))
         return findings, 69 if is_wanted else 0
     if not is_wanted:

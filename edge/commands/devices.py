@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if not devices:
         print("no microphone: ALSA shows no input device.")
-        print("Plug one in; check `arecord -l`; the user must be in the group audio.")
+        print("Plug one in; the user must be in the group audio.")
         return 0
     for device in devices:
         marks = [mark for mark, holds in (("default", device.is_default), ("monitor", device.is_monitor)) if holds]

@@ -69,7 +69,11 @@ def list_devices() -> list[AudioDevice]:
             "Is a sound server hung?",
         ) from err
     except OSError as err:
-        raise DeviceError("the audio devices", f"PortAudio cannot start ({err})", "See `arecord -l`") from err
+        raise DeviceError(
+            "the audio devices",
+            f"PortAudio cannot start ({err})",
+            "Is a sound server hung? `au-edge devices` tries again",
+        ) from err
     if any(device.name == PULSE_DEVICE for device in devices):
         devices += pulse_monitors()
     return devices
@@ -184,7 +188,7 @@ def find_input(inputs: Sequence[InputInfo], wanted: str, cards: Mapping[str, int
     """
     asked = f"microphone {wanted!r}" if wanted else "the default microphone"
     if not inputs:
-        remedy = "Plug one in; `arecord -l` shows what ALSA sees. Or speak a file: --input FILE"
+        remedy = "Plug one in; `au-edge devices` lists what is there. Or speak a file: --input FILE"
         raise DeviceError(asked, "this machine has no audio input", remedy)
     exact = [device for device in inputs if device.name == wanted]
     if exact:
