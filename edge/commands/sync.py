@@ -186,7 +186,6 @@ def measure(first: AudioSource, second: AudioSource, duration_s: float, stream: 
     Returns:
         0, or 1 with too few claps.
     """
-    stream.write(f"clap at the first microphone, once a second, for {duration_s:g} s\n")
     onsets: dict[int, list[float]] = {0: [], 1: []}
     failures: list[BaseException] = []
     stop = threading.Event()
@@ -208,6 +207,9 @@ def measure(first: AudioSource, second: AudioSource, duration_s: float, stream: 
     try:
         for source in (first, second):  # one after the other: PortAudio does not bear two openings at once
             source.open()
+        # Only now: nobody claps for a microphone that is not there.
+        stream.write(f"clap at the first microphone, once a second, for {duration_s:g} s\n")
+        stream.flush()
         for thread in threads:
             thread.start()
         end_s = time.monotonic() + duration_s

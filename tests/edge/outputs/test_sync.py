@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge.commands.sync import ByEye, measure, report
+from edge.errors import DeviceError
 from edge.frames import AudioChunk, State
 from edge.outputs.json_udp import JsonCodec, decode
 from edge.outputs.sender import Output
@@ -136,3 +137,16 @@ def test_a_microphone_that_cannot_be_had_is_the_error() -> None:
 @pytest.mark.parametrize(("lag_s", "text"), [(0.15, "delay_ms = 120"), (0.01, "delay the loudspeaker by that")])
 def test_the_report_says_what_to_set(lag_s: float, text: str) -> None:
     assert text in report(Lag(lag_s, 0.001, 5), 5, 5)
+
+
+def test_nobody_is_asked_to_clap_for_a_microphone_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, screen = FakeClock(), io.StringIO()
+    first, second = (PlayedSource(claps([0.5], RATE_HZ, 1.0), clock) for _ in range(2))
+
+    def fail() -> None:
+        raise DeviceError("the microphone", "there is none", "Plug one in")
+
+    monkeypatch.setattr(second, "open", fail)
+    with pytest.raises(DeviceError):
+        measure(first, second, 0.1, screen)  # type: ignore[arg-type]
+    assert screen.getvalue() == ""
