@@ -81,9 +81,10 @@ class _Reader:
         parser = configparser.ConfigParser(interpolation=None, default_section="\0", delimiters=("=",))
         parser.optionxform = str  # type: ignore[assignment,method-assign]  # channel names have capitals
         try:
-            parser.read_string(text)
+            parser.read_string(text, source=origin)
         except configparser.Error as err:
-            self._note(f"configuration {origin}", str(err).replace("\n", " "), "Write [section] and key = value lines")
+            found = " ".join(str(err).split()).rstrip(".")
+            self._note(f"configuration {origin}", found, "Write [section] and key = value lines")
             return
         for section in parser.sections():
             if self._is_known(section, origin):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import sys
 from collections.abc import Sequence
@@ -150,7 +151,9 @@ def _make_folder(folder: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(f"writing {path}", error.strerror or str(error), "Free the space, or give another --out")
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    remedy = "Free the space, or give another --out" if is_full else "Give another --out, where you may write"
+    return InputError(f"writing {path}", error.strerror or str(error), remedy)
 
 
 def render_file(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -253,4 +255,10 @@ def _header(request: Request, name: str) -> str | None:
 
 def _unavailable(what: str, host: str, port: int, err: OSError, key: str) -> DeviceError:
     found = err.strerror or str(err)
-    return DeviceError(f"{what} at {host}:{port}", found, f"Set another `{key}` in [head], or stop what uses it")
+    remedy = f"Set another `{key}` in [head], or stop what uses it"
+    if isinstance(err, socket.gaierror) or err.errno == errno.EADDRNOTAVAIL:
+        host_key = "frames_host" if key == "frames_port" else "host"
+        remedy = f"Set `{host_key}` in [head] to an address of this machine, or 0.0.0.0 for all"
+    elif err.errno in (errno.EACCES, errno.EPERM):
+        remedy = f"Set `{key}` in [head] to 1024 or more, which needs no root"
+    return DeviceError(f"{what} at {host}:{port}", found, remedy)

@@ -145,9 +145,12 @@ def load_retarget(name_or_path: str, channels: Sequence[str]) -> Retarget:
         parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
     except (OSError, UnicodeDecodeError) as err:
         known = ", ".join(shipped_retargets())
-        raise ConfigurationError(asked, f"{path} cannot be read ({err})", f"Give a file, or one of {known}") from err
+        is_named = path.parent == SHIPPED  # where the package lies says nothing to who misspelt a name
+        reason = getattr(err, "strerror", None) or str(err)
+        found = "there is no such map" if is_named else f"it cannot be read ({reason})"
+        raise ConfigurationError(asked, found, f"Give a file, or one of {known}") from err
     except configparser.Error as err:
-        raise ConfigurationError(asked, str(err).replace("\n", " "), "Correct the file") from err
+        raise ConfigurationError(asked, " ".join(str(err).split()).rstrip("."), "Correct the file") from err
     return _build(path.stem, asked, parser, channels)
 
 

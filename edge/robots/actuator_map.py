@@ -176,7 +176,9 @@ def load_actuator_map(path: Path) -> ActuatorMap:
     except (OSError, UnicodeDecodeError) as err:
         raise ConfigurationError(f"actuator map {path}", f"it cannot be read ({err})", "Correct the path") from err
     except configparser.Error as err:
-        raise ConfigurationError(f"actuator map {path}", str(err).replace("\n", " "), "Correct the file") from err
+        raise ConfigurationError(
+            f"actuator map {path}", " ".join(str(err).split()).rstrip("."), "Correct the file"
+        ) from err
     mistakes: list[AuEdgeError] = []
     sections = parser.sections()
     names = [s for s in sections if s.startswith("actuator.")]

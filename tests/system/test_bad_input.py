@@ -207,6 +207,34 @@ def test_a_place_that_cannot_be_written_is_named_with_a_remedy(tmp_path: Path, t
     _expect(au_edge("render", *inputs, "--out", str(tmp_path / target)), 65, target.split("/")[0], "--out")
 
 
+def test_a_place_that_takes_no_file_is_no_full_disk(tmp_path: Path) -> None:
+    second = _wav(tmp_path / "a.wav", np.zeros(4410, np.float32))
+    done = au_edge("render", str(second), "--out", "/proc/x.csv")
+    _expect(done, 65, "another --out")
+    assert "space" not in done.stderr
+
+
+def test_an_address_that_is_not_ours_is_told_from_a_port_in_use() -> None:
+    done = au_edge("head", "-o", "head.host=192.0.2.1")
+    _expect(done, 69, "Set `host`")
+    assert "another `port`" not in done.stderr
+
+
+def test_a_broken_configuration_file_is_named_and_its_remedy_stands_apart(tmp_path: Path) -> None:
+    path = tmp_path / "own.conf"
+    path.write_text("no section = 1\n")
+    done = au_edge("config", "--config", str(path))
+    _expect(done, 78, str(path), ". Write [section]")
+    assert "<string>" not in done.stderr
+
+
+def test_a_map_that_is_not_there_shows_no_place_in_the_package() -> None:
+    done = au_edge("check", "-o", "audio.source=silence", "-o", "output.osc.mapping=nomap")
+    assert done.returncode == 78
+    assert "there is no such map" in done.stdout
+    assert "retargets" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
