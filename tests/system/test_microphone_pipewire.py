@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ from tests.virtual_microphone.sound_server import SINK
 
 MONITOR = f"pulse:{SINK}.monitor"
 READ_S = 1 / 30
+LIMIT_S = 60  # of the whole; it takes a few seconds where all is well
 
 
 @pytest.fixture
@@ -30,9 +32,22 @@ def server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PULSE_SOURCE", "")
     monkeypatch.delenv("PULSE_SOURCE")
-    made.start()
-    yield made
-    made.kill()
+
+    def give_up(*_: object) -> None:
+        pytest.fail(f"not done within {LIMIT_S} s: is the private PipeWire hung?", pytrace=False)
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LIMIT_S)
+    try:
+        try:
+            made.start()
+        except RuntimeError as err:
+            need("pipewire", False, str(err))
+        yield made
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+        made.close()
 
 
 def loudest(keeper: SourceKeeper, limit_s: float) -> float:
@@ -65,5 +80,5 @@ def test_what_is_played_is_listed_as_a_monitor_heard_and_heard_again_after_the_s
     assert loudest(keeper, 8.0) > 0.1
     assert source.counters()["reopened"] >= 1
     player.kill()
-    player.wait()
+    player.wait(5.0)
     keeper.close()

@@ -16,7 +16,8 @@ from pathlib import Path
 from tests.virtual_microphone.sound_server import SINK
 
 START_LIMIT_S = 10.0
-_NEEDED = ("pipewire", "wireplumber", "pipewire-pulse", "dbus-run-session", "pactl", "pacat")
+ANSWER_LIMIT_S = 5.0
+_NEEDED = ("pipewire", "wireplumber", "pipewire-pulse", "dbus-run-session", "pactl", "pacat", "pgrep")
 # One shell is the session: the sound server goes with it, as when a user logs out.
 _SESSION = """
 pipewire & until [ -S "$XDG_RUNTIME_DIR/pipewire-0" ]; do sleep 0.01; done
@@ -29,8 +30,17 @@ def why_no_pipewire() -> str:
     missing = [name for name in _NEEDED if not shutil.which(name)]
     if not list(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
         missing.append("libasound2-plugins")
-    packages = "pipewire wireplumber pipewire-pulse dbus pulseaudio-utils libasound2-plugins"
+    packages = "pipewire wireplumber pipewire-pulse dbus pulseaudio-utils libasound2-plugins procps"
     return f"install {packages} ({', '.join(missing)})" if missing else ""
+
+
+def _answers(command: list[str], environment: dict[str, str]) -> bool:
+    """Return whether a command succeeds; one that hangs, as `pactl` does without a session manager, does not."""
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=ANSWER_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 class PipeWire:
@@ -39,6 +49,7 @@ class PipeWire:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._session: subprocess.Popen[bytes] | None = None
+        self._players: list[subprocess.Popen[bytes]] = []
         for name in ("home", "run"):
             (folder / name).mkdir(mode=0o700, exist_ok=True)
         self._configuration = folder / "asound.conf"
@@ -69,18 +80,32 @@ class PipeWire:
         )  # fmt: skip
         deadline_s = time.monotonic() + START_LIMIT_S
         make_sink = ["pactl", "load-module", "module-null-sink", f"sink_name={SINK}", "channels=1", "rate=48000"]
-        while subprocess.run(make_sink, env=environment, capture_output=True, check=False).returncode:
+        while not _answers(make_sink, environment):
             if self._session.poll() is not None or time.monotonic() > deadline_s:
-                raise RuntimeError("the private PipeWire does not start")
+                self.kill()
+                raise RuntimeError(f"the private PipeWire does not start within {START_LIMIT_S:g} s")
+            time.sleep(0.05)
+        while not _answers(["pgrep", "-g", str(self._session.pid), "-x", "wireplumber"], environment):
+            if self._session.poll() is not None or time.monotonic() > deadline_s:
+                self.kill()
+                raise RuntimeError("the session manager (wireplumber) of the private PipeWire does not run")
             time.sleep(0.05)
 
     def play_noise(self) -> subprocess.Popen[bytes]:
         """Play noise into the sink, in the background."""
         command = ["pacat", "--raw", "--rate=48000", "--channels=1", "-d", SINK]
         with open("/dev/urandom", "rb") as noise:
-            return subprocess.Popen(
-                command, stdin=noise, env={**os.environ, **self.environment}, stderr=subprocess.DEVNULL
-            )
+            environment = {**os.environ, **self.environment}
+            player = subprocess.Popen(command, stdin=noise, env=environment, stderr=subprocess.DEVNULL)
+        self._players.append(player)
+        return player
+
+    def close(self) -> None:
+        """End the session and every player."""
+        self.kill()
+        for player in self._players:
+            player.kill()
+            player.wait(10.0)
 
     def kill(self) -> None:
         """End every process of the session, in whatever state it is."""
