@@ -76,7 +76,8 @@ setup(
             *LABEL,
             *VOICES,
             *ROBOTS,
-            # A later torch would bring gigabytes of CUDA into a test run.
+            # One version, for numbers that can be compared. The index's own brings CUDA, about 3 GB; a CPU index
+            # of wheels, named to pip, does not.
             "torch==2.13.0",
             "pytest>=7.4",
             "hypothesis>=6.90",
@@ -105,6 +106,7 @@ setup(
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Multimedia :: Sound/Audio :: Analysis",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
