@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from edge.commands.arguments import add_configuration_arguments, settings_from
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("au-edge.head")
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+_REPEAT_S = 1.0 / 30.0  # a page sends as often as it draws, and a robot rests 100 ms after the last face
+_HELD_S = 0.5  # a page that says nothing for so long is gone, or the hand off the sliders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class Driver:
-    """Sends faces that are set by hand on the page to the configured outputs.
+    """Sends faces that are set by hand on the page to the configured outputs, each 30 times a second.
 
     Args:
         settings: Whose outputs; one that leads back to the page itself is left out.
@@ -73,23 +76,42 @@ class Driver:
         self._outputs = make_outputs(dataclasses.replace(settings, outputs=tuple(own)), self._manifest, self._clock)
         self._frame = AUFrame.neutral(self._manifest.n_channels)
         self._frame.state = State.LIVE
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._set_s = self._sent_s = float("-inf")
         for output in self._outputs:
             output.open()
             _log.info("sliders drive %s", output.description)
+        self._repeating = threading.Thread(target=self._repeat, name="sliders", daemon=True)
+        self._repeating.start()
 
     def send(self, drive: Drive) -> None:
         """Send a face: channels that the page does not name are at rest."""
+        with self._lock:
+            for i, name in enumerate(self._manifest.channels):
+                self._frame.activations[i] = drive.au.get(name, 0.0)
+            self._frame.head_deg[:] = drive.head_deg
+            self._set_s = self._clock.monotonic_s()
+            self._send_now()
+
+    def _send_now(self) -> None:
         frame = self._frame
-        for i, name in enumerate(self._manifest.channels):
-            frame.activations[i] = drive.au.get(name, 0.0)
-        frame.head_deg[:] = drive.head_deg
         frame.index = frame.sequence = frame.sequence + 1
-        frame.capture_time_s = self._clock.monotonic_s()
+        frame.capture_time_s = self._sent_s = self._clock.monotonic_s()
         frame.capture_unix_s = self._clock.unix_s()
         for output in self._outputs:
             output.send(frame)
 
+    def _repeat(self) -> None:
+        while not self._closed.wait(_REPEAT_S / 2):
+            with self._lock:
+                now_s = self._clock.monotonic_s()
+                if now_s - self._set_s < _HELD_S and now_s - self._sent_s >= _REPEAT_S:
+                    self._send_now()
+
     def close(self) -> None:
-        """Release the outputs."""
+        """Stop sending and release the outputs."""
+        self._closed.set()
+        self._repeating.join()
         for output in self._outputs:
             output.close()
