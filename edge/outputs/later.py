@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from edge.contracts import Clock, FrameOutput
 from edge.frames import AUFrame
-from edge.outputs.sender import MAX_DELAYED, Pace
+from edge.outputs.pace import Pace
+from edge.outputs.sender import MAX_DELAYED
 
 
 class LaterOutput:
