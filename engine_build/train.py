@@ -20,12 +20,14 @@ import numpy as np
 
 from edge.errors import ConfigurationError
 from engine_build.dataset_labels import load_corpus
+from engine_build.start_weights import start_weights
 from engine_build.train_batches import BatchSampler
 from engine_build.train_config import TrainConfig, load_config
 from engine_build.train_labels import as_target, label_scale, mask_channels, uninformed_channels
 from engine_build.train_scores import corpus_scores
 
 DECAY_FROM = 0.6  # share of the steps after which the learning rate falls
+FIRST_LOOK = (1 << 31) - 1  # the batch, of none of the steps, that statistics before the first step are taken from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +88,7 @@ class Trainer:
         self.average = build_network(config)
         self._set_priors()
         if config.start_from:
-            self.network.load_state_dict(torch.load(config.start_from, weights_only=True)["network"])
+            start_weights(Path(config.start_from), self.network, self.sampler.draw(FIRST_LOOK).features)
         self.average.load_state_dict(self.network.state_dict())
         self.scale = label_scale(self.training, config)
         self.optimiser = torch.optim.AdamW(
@@ -212,7 +214,7 @@ class Trainer:
     def _set_priors(self) -> None:
         """Give the normaliser the mean voice of the first corpora."""
         if hasattr(self.network, "set_prior"):
-            sample = self.sampler.draw(-1 % (1 << 31))
+            sample = self.sampler.draw(FIRST_LOOK)
             self.network.set_prior(sample.features)
 
     def _say(self, text: str, end: str = "\r") -> None:

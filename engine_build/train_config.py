@@ -56,7 +56,7 @@ class TrainConfig:
         validation: To choose by; none of its clips may be in `corpora`.
         augment: How far voices are changed.
         loss: Weights of the terms.
-        start_from: Weights to begin with (`best.pt` of another run), or "".
+        start_from: Weights to begin with: `best.pt` of another run, the manifest of an exported float network, or "".
         n_steps: Batches.
         batch: Sequences in a batch.
         n_frames: Frames of a sequence.
