@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 LIPS_PASS = 0.1  # slope of the gap below 0: lips that would pass through each other are shown as met
+CLOSURE_EARLY, CLOSURE_LATE = 2, 1  # frames: lips may meet up to 67 ms before a /p b m/ is heard, and 33 ms after
 CLOSED_AT_MOST = 6.0  # labels with a gap up to this many times `met` are closures, seen at too few frames a second
 
 
@@ -28,7 +29,8 @@ class LossWeights:
         lips: Lip geometry of the predicted face, in standard deviations of the label's; it also teaches where only the
             geometry is labelled.
         closures: Gap that is left where /p b m/ close the lips, in standard deviations of the gap: a mean over many
-            sentences is a mouth that never quite closes.
+            sentences is a mouth that never quite closes. What counts is the narrowest frame about each frame of the
+            phone: lips have to meet once, where the network is surest, and the rest stays the best guess.
         geometry: Lip geometry predicted directly by the training-only head.
         head: Head rotation, in units of its standard deviation.
         phones: Cross-entropy of the training-only phone head.
@@ -99,6 +101,12 @@ def weighted_mean(value: Tensor, weight: Tensor) -> Tensor:
     return (value * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
+def narrowest_near(gap: Tensor) -> Tensor:
+    """Return the least gap from `CLOSURE_EARLY` frames before to `CLOSURE_LATE` after each frame, [batch, n_frames]."""
+    padded = functional.pad(-gap[:, None], (CLOSURE_EARLY, CLOSURE_LATE), value=-torch.inf)
+    return -functional.max_pool1d(padded, CLOSURE_EARLY + 1 + CLOSURE_LATE, stride=1)[:, 0]
+
+
 def face_loss(
     activations: Tensor,
     head_deg: Tensor,
@@ -135,7 +143,8 @@ def face_loss(
     lips = (torch.cat([apart, lips[..., 1:]], dim=-1) - scale.geometry_mean) / scale.geometry_std
     terms["lips"] = weighted_mean((lips - wanted).square(), known)
     closing = torch.isin(target.phones, scale.closing) & (target.geometry[..., 0] < CLOSED_AT_MOST * scale.met)
-    terms["closures"] = weighted_mean(torch.relu(apart[..., 0] - scale.met) / scale.geometry_std[0], closing.float())
+    narrowest = narrowest_near(apart[..., 0])
+    terms["closures"] = weighted_mean(torch.relu(narrowest - scale.met) / scale.geometry_std[0], closing.float())
     if geometry is not None:
         terms["geometry"] = weighted_mean((geometry - wanted).square(), known)
     turned = ((head_deg - target.head_deg) / scale.head_std_deg).square()

@@ -42,7 +42,7 @@ SYNTHESISERS: dict[str, Callable[[], Synthesiser]] = {
     "kokoro": Kokoro,
 }
 STEPS = ("changed", "spoken", "nonspeech", "augmented")
-HELD_OUT_VOICES = ("kokoro_jf_tebukuro", "flite_rms")
+HELD_OUT_VOICES = ("kokoro_jf_tebukuro", "kokoro_jf_tebukuro+gb", "flite_rms")
 VALIDATION_MODULUS, VALIDATION_REMAINDER = 10, 7
 SHAPE_WIDTH = 96
 

