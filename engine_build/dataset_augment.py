@@ -35,6 +35,7 @@ class AugmentSpec:
         echo: Share with a reverberation tail.
         mask_bands: Band masks of up to eight bands.
         mask_columns: Masks of up to 100 ms.
+        clean: Share of sequences that keep voice, room and microphone; only speed and level change.
     """
 
     speed: float = 0.2
@@ -48,6 +49,7 @@ class AugmentSpec:
     echo: float = 0.3
     mask_bands: int = 2
     mask_columns: int = 2
+    clean: float = 0.25
 
 
 def warp_bands(levels: Float32Array, factors: Float32Array, band_hz: Float32Array) -> Float32Array:
@@ -89,9 +91,11 @@ def augment(
     out = _noise(out, spec, rng)
     out = _babble(out, spec, rng)
     out = _band_limit(out, spec, rng, band_hz)
+    is_clean = rng.random(n) < spec.clean
+    out = np.where(is_clean[:, None, None], levels, out)
     gain: Floats = rng.uniform(-spec.gain_db, spec.gain_db, (n, 1, 1)) / UNIT_DB
     heard: Float32Array = np.maximum(out + gain.astype(np.float32), np.float32(FLOOR))
-    _mask(heard, spec, rng, columns_hz)
+    heard[~is_clean] = _masked(heard[~is_clean], spec, rng, columns_hz)
     return heard
 
 
@@ -118,8 +122,8 @@ def _band_limit(
     return out
 
 
-def _mask(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator, columns_hz: float) -> None:
-    """Hide bands and stretches of every sequence, in place."""
+def _masked(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator, columns_hz: float) -> Float32Array:
+    """Hide bands and stretches of every sequence; the array is changed and returned."""
     n_bands, n_columns = levels.shape[1:]
     for sequence in levels:
         for _ in range(spec.mask_bands):
@@ -128,6 +132,7 @@ def _mask(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator, col
         for _ in range(spec.mask_columns):
             width, start = rng.integers(0, max(2, int(0.1 * columns_hz))), rng.integers(0, n_columns)
             sequence[:, start : start + width] = sequence.mean()
+    return levels
 
 
 def _noise(levels: Float32Array, spec: AugmentSpec, rng: np.random.Generator) -> Float32Array:
