@@ -33,6 +33,7 @@ from engine_build.evaluate_metrics import (
     precision_metrics,
     silence_activity,
 )
+from engine_build.evaluate_shown import read_shown
 from engine_build.export import write_json
 
 N_PLOTTED_CLIPS = 3
@@ -48,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--phones", type=Path, help="phones and words (default: DATASET/phones.json, if there)")
     parser.add_argument("--clips", default="all", help='which clips: "all", "7 %% 10", "7 ! 10" (index modulo)')
     parser.add_argument("--compare", type=Path, help="manifest of the same network in another precision")
+    parser.add_argument(
+        "--shown",
+        type=Path,
+        metavar="FOLDER",
+        help="measure too what `au-edge render --format npz` wrote for the clips",
+    )
     parser.add_argument("--cache", type=Path, help="folder for computed features (default: OUT/cache)")
 
 
@@ -63,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     phones_path = args.phones or args.dataset / "phones.json"
     spoken = read_spoken(phones_path) if args.phones or phones_path.exists() else {}
     other = load_manifest(args.compare) if args.compare else None
-    report = evaluate(manifest, spec, spoken, args.cache or args.out / "cache", other)
+    report = evaluate(manifest, spec, spoken, args.cache or args.out / "cache", other, args.shown)
     write_report(report, args.out)
     print(summary(report.numbers), file=sys.stderr)
     print(args.out / "report.html")
@@ -114,6 +121,7 @@ def evaluate(
     spoken: Mapping[str, Mapping[str, Sequence[Span]]],
     cache: Path,
     other: Manifest | None = None,
+    shown: Path | None = None,
 ) -> Evaluation:
     """Run a network over a corpus and measure.
 
@@ -123,32 +131,15 @@ def evaluate(
         spoken: Phones and words where known.
         cache: Folder for features.
         other: The same network in another precision.
+        shown: Folder of what the whole program made of the clips; see `evaluate_shown`.
     """
-    from engine_build.labels.channels import CHANNELS
-    from engine_build.labels.geometry import eye_distance_mm, face_geometry_mm
-
     features = FeatureSpec(manifest.features, manifest.sample_rate_hz, manifest.frame_rate)
     corpus = load_corpus(spec, manifest.channels, features, cache)
     predicted = predict(manifest, corpus)
     lookahead = round(manifest.lookahead_ms * float(manifest.frame_rate) / 1000.0)
-    rows = [manifest.channels.index(name) if name in manifest.channels else -1 for name in CHANNELS]
-    clips = []
-    for k, name in enumerate(corpus.clips):
-        frames = corpus.clip_frames(k)
-        # a face that is known later than its sound is compared with the face of that sound
-        ahead = np.concatenate([predicted[k][lookahead:], np.repeat(predicted[k][-1:], lookahead, axis=0)])
-        face = np.where(np.array(rows) >= 0, ahead[:, rows], 0.0)
-        clips.append(
-            ClipFaces(
-                name,
-                ahead,
-                corpus.activations[frames],
-                corpus.confidence[frames] > 0,
-                face_geometry_mm(face),
-                corpus.geometry[frames].astype(np.float64) * eye_distance_mm(),
-                tuple(spoken.get(name, {}).get("phones", ())),
-            )
-        )
+    # a face that is known later than its sound is compared with the face of that sound
+    ahead = [np.concatenate([face[lookahead:], np.repeat(face[-1:], lookahead, axis=0)]) for face in predicted]
+    clips = _faces(corpus, ahead, manifest.channels, spoken)
     rate = float(manifest.frame_rate)
     numbers: dict[str, Any] = {
         "model": manifest.name,
@@ -158,17 +149,55 @@ def evaluate(
         "corpus": spec.name,
         "clips": len(clips),
         "seconds": round(int(corpus.first[-1]) / rate, 1),
-        "lips": lip_metrics(clips, rate),
         "channels": channel_metrics(clips, manifest.channels),
-        "phones": phone_metrics(clips, rate) if any(clip.phones for clip in clips) else {},
-        "silence": silence_activity(clips, manifest.channels, rate),
+        **_measured(clips, manifest.channels, rate),
     }
+    if shown is not None:
+        faces = _faces(corpus, read_shown(shown, corpus, manifest.channels, rate), manifest.channels, spoken)
+        numbers["shown"] = _measured(faces, manifest.channels, rate)
     if other is not None:
         numbers["against_" + other.precision] = precision_metrics(
             predict(other, corpus), predicted, clips, manifest.channels
         )
     words = {clip: entry.get("words", ()) for clip, entry in spoken.items()}
     return Evaluation(numbers, corpus, clips, words)
+
+
+def _faces(
+    corpus: Corpus,
+    predicted: Sequence[NDArray[np.float32]],
+    channels: Sequence[str],
+    spoken: Mapping[str, Mapping[str, Sequence[Span]]],
+) -> list[ClipFaces]:
+    """Put predicted and true faces of every clip beside each other."""
+    from engine_build.labels.channels import CHANNELS
+    from engine_build.labels.geometry import eye_distance_mm, face_geometry_mm
+
+    rows = np.array([channels.index(name) if name in channels else -1 for name in CHANNELS])
+    clips = []
+    for k, name in enumerate(corpus.clips):
+        frames = corpus.clip_frames(k)
+        clips.append(
+            ClipFaces(
+                name,
+                predicted[k],
+                corpus.activations[frames],
+                corpus.confidence[frames] > 0,
+                face_geometry_mm(np.where(rows >= 0, predicted[k][:, rows], 0.0)),
+                corpus.geometry[frames].astype(np.float64) * eye_distance_mm(),
+                tuple(spoken.get(name, {}).get("phones", ())),
+            )
+        )
+    return clips
+
+
+def _measured(clips: Sequence[ClipFaces], channels: Sequence[str], rate: float) -> dict[str, Any]:
+    """Return what is measured of faces, whoever made them."""
+    return {
+        "lips": lip_metrics(clips, rate),
+        "phones": phone_metrics(clips, rate) if any(clip.phones for clip in clips) else {},
+        "silence": silence_activity(clips, channels, rate),
+    }
 
 
 def predict(manifest: Manifest, corpus: Corpus) -> list[NDArray[np.float32]]:
@@ -194,16 +223,23 @@ def predict(manifest: Manifest, corpus: Corpus) -> list[NDArray[np.float32]]:
 def summary(numbers: Mapping[str, Any]) -> str:
     """Return a few lines for a terminal."""
     lines = [f"{numbers['model']} ({numbers['precision']}) on {numbers['clips']} clips, {numbers['seconds']} s"]
-    for name, values in numbers["lips"].items():
-        lines.append(
-            f"  {name}: r {values['r']:.3f}, error {values['error_mm']:.2f} mm "
-            f"(movement {values['movement_error_mm']:.2f} of {values['movement_mm']:.2f} mm), "
-            f"lag {values['lag_ms']:+.0f} ms"
-        )
-    for key in ("phones", "silence"):
-        if numbers[key]:
-            lines.append(f"  {key}: " + ", ".join(f"{name} {value:.3f}" for name, value in numbers[key].items()))
+    lines += _lines(numbers)
+    if "shown" in numbers:
+        lines += ["as the whole program showed it:", *_lines(numbers["shown"])]
     return "\n".join(lines)
+
+
+def _lines(measured: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"  {name}: r {values['r']:.3f}, error {values['error_mm']:.2f} mm "
+        f"(movement {values['movement_error_mm']:.2f} of {values['movement_mm']:.2f} mm), "
+        f"lag {values['lag_ms']:+.0f} ms"
+        for name, values in measured["lips"].items()
+    ]
+    for key in ("phones", "silence"):
+        if measured[key]:
+            lines.append(f"  {key}: " + ", ".join(f"{name} {value:.3f}" for name, value in measured[key].items()))
+    return lines
 
 
 def write_report(report: Evaluation, folder: Path) -> None:

@@ -39,12 +39,10 @@ def render_html(
         f"<p>{numbers['clips']} clips, {numbers['seconds']} s; look-ahead {numbers['lookahead_ms']} ms. "
         "Lips in millimetres on a head of natural size; movement: each clip's mean removed; lag: how much later than "
         "the true lips.</p>",
-        "<h2>Lips</h2>",
-        _table(numbers["lips"]),
+        *_measured(numbers, ""),
     ]
-    for key, heading in (("phones", "Phones"), ("silence", "Silence: mean activation of mouth and jaw")):
-        if numbers[key]:
-            parts += [f"<h2>{heading}</h2>", _table({"value": numbers[key]}, transpose=True)]
+    if "shown" in numbers:
+        parts += _measured(numbers["shown"], ", as the whole program showed them")
     for key in numbers:
         if key.startswith("against_"):
             parts += [f"<h2>Against {html.escape(key[8:])}</h2>", _table({"value": numbers[key]}, transpose=True)]
@@ -54,6 +52,15 @@ def render_html(
         parts.append(_image(_curves(clip, corpus, words.get(clip.name, ()), numbers["seconds"])))
     body = "\n".join(parts)
     return f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>\n{body}\n"
+
+
+def _measured(numbers: Mapping[str, Any], whose: str) -> list[str]:
+    """Return the tables of lips, phones and silence."""
+    parts = [f"<h2>Lips{whose}</h2>", _table(numbers["lips"])]
+    for key, heading in (("phones", "Phones"), ("silence", "Silence: mean activation of mouth and jaw")):
+        if numbers[key]:
+            parts += [f"<h2>{heading}{whose}</h2>", _table({"value": numbers[key]}, transpose=True)]
+    return parts
 
 
 def _table(rows: Mapping[str, Mapping[str, Any]], transpose: bool = False) -> str:

@@ -140,6 +140,39 @@ def test_an_evaluation_writes_both_reports(dataset: Path, tmp_path: Path) -> Non
     assert page.count("<img") == 4  # bars, and the curves of three clips
 
 
+@pytest.mark.parametrize("lookahead_ms", [0.0, 100.0])
+def test_what_the_program_shows_is_measured_beside_the_network(
+    dataset: Path, tmp_path: Path, lookahead_ms: float
+) -> None:
+    """Rendered without gate and smoothing, both are the same face at the same times; with them, they differ."""
+    from edge.cli import main
+
+    trainer = Trainer(config_for(dataset, lookahead_ms=lookahead_ms), tmp_path / "run", tmp_path / "cache", quiet=True)
+    trainer.train()
+    config, network = load_trained(tmp_path / "run")
+    path = tmp_path / "tiny.json"
+    export_network(network, config, path, {"name": "tiny", "version": "1", "licence": "MIT"})
+    sounds = [str(sound) for sound in sorted((dataset / "audio").iterdir())]
+    spec = CorpusSpec("tiny", str(dataset / "audio"), str(dataset / "labels.npz"))
+    measured = []
+    for name, how in (("raw", ["--raw"]), ("whole", [])):
+        out = tmp_path / name
+        assert (
+            main(["render", *sounds, "--out", str(out), "--format", "npz", "--quiet", "--model", str(path), *how]) == 0
+        )
+        report = evaluate(load_manifest(path), spec, {}, tmp_path / "cache", shown=out)
+        measured.append(report.numbers)
+    for name, values in measured[0]["lips"].items():
+        # with look-ahead the program hears silence behind the end, and the evaluation repeats the last face
+        assert measured[0]["shown"]["lips"][name]["error_mm"] == pytest.approx(values["error_mm"], rel=0.02)
+    assert measured[1]["shown"]["lips"] != measured[1]["lips"]
+    write_report(report, tmp_path / "report")
+    assert "as the whole program showed them" in (tmp_path / "report" / "report.html").read_text()
+    (tmp_path / "whole" / f"{report.corpus.clips[0]}.npz").unlink()
+    with pytest.raises(InputError, match=r"frames of clip .*au-edge render"):
+        evaluate(load_manifest(path), spec, {}, tmp_path / "cache", shown=tmp_path / "whole")
+
+
 def test_labels_are_read_at_the_ends_of_frames_and_look_ahead_looks_back(dataset: Path, tmp_path: Path) -> None:
     config = config_for(dataset)
     spec = CorpusSpec("tiny", str(dataset / "audio"), str(dataset / "labels.npz"))
