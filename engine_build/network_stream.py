@@ -43,9 +43,9 @@ class StreamConfig:
     n_bands: int = 80
     columns_per_frame: int = 3
     first_maps: int = 16
-    second_maps: int = 32
-    width: int = 192
-    hidden: int = 192
+    second_maps: int = 48
+    width: int = 256
+    hidden: int = 256
     dropout: float = 0.2
     n_phones: int = 40
     n_geometry: int = 3

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibration.float_network import NETWORKS
+from calibration.float_network import shipped_networks
 from edge.errors import InputError
 from tests.requirements import need_module
 
@@ -93,7 +93,8 @@ def test_in_training_its_norms_measure_what_they_hold(tmp_path: Path) -> None:
     np.testing.assert_allclose(training, quiet, atol=1e-3)
 
 
-def test_the_shipped_float_network_can_be_trained_further() -> None:
+@pytest.mark.parametrize("path", shipped_networks().values(), ids=shipped_networks())
+def test_a_shipped_float_network_can_be_trained_further(path: Path) -> None:
     import onnxruntime
 
     from calibration.float_network import read_network
@@ -102,8 +103,8 @@ def test_the_shipped_float_network_can_be_trained_further() -> None:
     config = TrainConfig()
     assert (config.features, config.channels) == (STREAM_FEATURES, ARKIT_CHANNELS)
     network, features = build_network(config), features_of(config, n_batch=1)
-    start_weights(NETWORKS / "stream.json", network, features)
-    manifest = load_manifest(NETWORKS / "stream.json")
+    start_weights(path, network, features)
+    manifest = load_manifest(path)
     model, _ = read_network(manifest)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     state: dict[str, Any] = {tensor.input: np.zeros(tensor.shape, np.float32) for tensor in manifest.state}
