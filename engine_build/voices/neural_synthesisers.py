@@ -95,9 +95,8 @@ class Hibari:
 
             self._model = hibari.Hibari()
             self._lexica = {False: self._model.g2p, True: G2P(british=True)}
-        self._model._g2p = self._lexica[is_british]
         said = " ".join(HIBARI_LETTER_A if word == "a" and is_command(text) else _shout(word) for word in text.split())
-        return " ".join(self._model.phonemize(said[0].upper() + said[1:] + "."))
+        return str(self._lexica[is_british](said[0].upper() + said[1:] + "."))
 
 
 class Kokoro:
