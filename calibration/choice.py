@@ -1,10 +1,14 @@
 """Choose the scales: observe the float network, try every method, keep the one that is nearest on unheard speech.
 
-Where that still costs an activation too much, the layer whose rounding costs most goes back to float, and so on.
+Where that still costs an activation too much, a layer goes back to float: the smallest that is enough, or the one whose
+rounding costs most, and so on. With each method for itself, since the one that is nearest at first may end with the
+largest layer in float.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,14 +73,10 @@ def calibrate(
     histograms = observe(model, manifest, compute_features(manifest, heard), observed_tensors(nodes))
     test, whole = compute_features(manifest, held_out), compute_features(manifest, speech.recordings)
     trial = _Trial(model, manifest, test, whole, METHODS if method == "auto" else (method,), histograms)
-    attempt = trial.choose(nodes)
-    left_in_float: list[str] = []
-    while correlation_loss(attempt.difference) > max_correlation_loss and len(nodes) > 1:
-        others = {node.weight: [n for n in nodes if n is not node] for node in nodes}
-        costly = min(others, key=lambda name: correlation_loss(trial.difference(trial.quantise(others[name], attempt))))
-        left_in_float.append(costly)
-        nodes = others[costly]
-        attempt = trial.choose(nodes)
+    attempt, left_in_float = trial.choose(nodes), list[str]()
+    if correlation_loss(attempt.difference) > max_correlation_loss:
+        attempt, left_in_float = _with_least_in_float(trial, nodes, max_correlation_loss)
+        nodes = [node for node in nodes if node.weight not in left_in_float]
     facts = {
         tensor: {
             "step": attempt.steps[tensor],
@@ -86,6 +86,33 @@ def calibrate(
         for tensor in observed_tensors(nodes)
     }
     return Calibration(attempt.model, attempt.method, attempt.methods, left_in_float, facts, attempt.difference)
+
+
+def _with_least_in_float(
+    trial: _Trial, nodes: list[QuantisedNode], max_correlation_loss: float
+) -> tuple[_Attempt, list[str]]:
+    """Return the network that meets the goal with the fewest weights in float, and the layers that it leaves there.
+
+    Of networks that leave the same in float, the nearest; where no method meets the goal, the one that comes nearest.
+    """
+    found = []
+    for method in trial.methods:
+        kept, left = nodes, list[str]()
+        attempt = trial.attempt(kept, method)
+        while correlation_loss(attempt.difference) > max_correlation_loss and len(kept) > 1:
+            others = {node.weight: [n for n in kept if n is not node] for node in kept}
+            tried = {name: trial.attempt(rest, method) for name, rest in others.items()}
+            losses = {name: correlation_loss(one.difference) for name, one in tried.items()}
+            enough = [name for name, loss in losses.items() if loss <= max_correlation_loss]
+            chosen = min(enough, key=trial.n_weights) if enough else min(losses, key=lambda name: losses[name])
+            attempt, kept = tried[chosen], others[chosen]
+            left.append(chosen)
+        excess = max(0.0, correlation_loss(attempt.difference) - max_correlation_loss)
+        cost = (excess, sum(trial.n_weights(name) for name in left), attempt.methods[method]["rms"])
+        found.append((cost, attempt, left))
+    _, best, left = min(found, key=lambda entry: entry[0])
+    methods = {attempt.method: attempt.methods[attempt.method] for _, attempt, _ in found}
+    return dataclasses.replace(best, methods=methods), left
 
 
 @dataclass(frozen=True)
@@ -119,20 +146,33 @@ class _Trial:
         self._held_out_reference = roll_out(model, manifest, held_out)
         self._whole_reference = roll_out(model, manifest, whole)
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the names of the methods to try."""
+        return tuple(self._steps)
+
+    def n_weights(self, name: str) -> int:
+        """Return how many numbers a weight has."""
+        return int(next(math.prod(tensor.dims) for tensor in self._model.graph.initializer if tensor.name == name))
+
     def choose(self, nodes: list[QuantisedNode]) -> _Attempt:
         """Return the best method's network."""
-        candidates, found = {}, {}
-        for name, steps in self._steps.items():
-            candidates[name] = insert_pairs(self._model, nodes, steps)
-            found[name] = _distance(
-                self._held_out_reference, roll_out(candidates[name], self._manifest, self._held_out)
-            )
-        best = min(found, key=lambda name: found[name]["rms"])
-        return _Attempt(candidates[best], best, found, self._steps[best], self.difference(candidates[best]))
+        distances = {name: self._distance(self._quantised(nodes, name)) for name in self._steps}
+        best = min(distances, key=lambda name: distances[name]["rms"])
+        return dataclasses.replace(self.attempt(nodes, best), methods=distances)
 
-    def quantise(self, nodes: list[QuantisedNode], like: _Attempt) -> Any:
-        """Return the network with these nodes in int8 and the steps of an attempt."""
-        return insert_pairs(self._model, nodes, like.steps)
+    def attempt(self, nodes: list[QuantisedNode], method: str) -> _Attempt:
+        """Return the network with these nodes in int8 by one method."""
+        quantised = self._quantised(nodes, method)
+        distances = {method: self._distance(quantised)}
+        return _Attempt(quantised, method, distances, self._steps[method], self.difference(quantised))
+
+    def _quantised(self, nodes: list[QuantisedNode], method: str) -> Any:
+        return insert_pairs(self._model, nodes, self._steps[method])
+
+    def _distance(self, quantised: Any) -> dict[str, float]:
+        """Return how far a network is from float on the speech that chooses."""
+        return _distance(self._held_out_reference, roll_out(quantised, self._manifest, self._held_out))
 
     def difference(self, quantised: Any) -> dict[str, Any]:
         """Return how far a network is from float on all speech."""

@@ -75,6 +75,14 @@ def test_a_layer_that_costs_too_much_goes_back_to_float(quantised: tuple[Path, P
     assert "left in float wi_kernel" in as_text(report)
 
 
+def test_as_little_as_will_do_goes_back_to_float(quantised: tuple[Path, Path], tmp_path: Path) -> None:
+    """Large layers cost most and gain most in float: here a small one will do, and int8 keeps its worth."""
+    report = quantize(quantised[0], SHIPPED_SET, tmp_path / "o.json", max_correlation_loss=0.0125)
+    assert correlation_loss(report["difference"]) <= 0.0125
+    assert report["left_in_float"] == ["w2"]
+    assert report["bytes"]["int8"] < 0.45 * report["bytes"]["float32"]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_correlation_is_numpys_and_what_rests_has_none(seed: int) -> None:
     rng = np.random.default_rng(seed)
