@@ -1,4 +1,5 @@
 // The WebSocket to the server: comes back for ever, and tells how the server's clock stands to ours.
+import { ServerClock } from "./clock";
 import { readBinary, type Frame, type Sound, type Status } from "./wire";
 
 export interface Listener {
@@ -16,11 +17,9 @@ const PING_MS = 2000;
 const SILENCE_MS = 8000; // the server speaks once a second; a link silent so long is dead
 
 export class Connection {
-  /** Server's Unix time less ours, seconds; from the exchange with the shortest way there and back. */
-  clockSkewS = 0;
+  readonly clock = new ServerClock();
   private socket: WebSocket | undefined;
   private retryMs = FIRST_RETRY_MS;
-  private bestTripMs = Infinity;
   private heardMs = 0;
   private wantsSound = false;
 
@@ -39,7 +38,7 @@ export class Connection {
     this.heardMs = performance.now();
     socket.onopen = () => {
       this.retryMs = FIRST_RETRY_MS;
-      this.bestTripMs = Infinity;
+      this.clock.restart();
       this.listener.onConnected(true);
       this.ping();
       if (this.wantsSound) this.send({ type: "sound", on: true });
@@ -68,15 +67,10 @@ export class Connection {
     if (message.type === "names") this.listener.onNames(message.names as string[]);
     else if (message.type === "status") this.listener.onStatus(message as unknown as Status);
     else if (message.type === "hello") this.listener.onHello(message.drive === true);
-    else if (message.type === "pong") this.learnClock(message.sent as number, message.unix_s as number);
-  }
-
-  private learnClock(sentMs: number, serverUnixS: number): void {
-    const tripMs = performance.now() - sentMs;
-    this.bestTripMs *= 1.1; // an old exchange counts less and less: clocks drift
-    if (tripMs > this.bestTripMs) return;
-    this.bestTripMs = tripMs;
-    this.clockSkewS = serverUnixS + tripMs / 2000 - Date.now() / 1000;
+    else if (message.type === "pong") {
+      const tripS = (performance.now() - (message.sent as number)) / 1000;
+      this.clock.learn(tripS, message.unix_s as number, Date.now() / 1000);
+    }
   }
 
   private keepAlive(): void {

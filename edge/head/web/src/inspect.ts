@@ -120,7 +120,7 @@ export class Inspector {
     const ms = (seconds: number): string => (Number.isFinite(seconds) ? `${(seconds * 1000).toFixed(0)} ms` : "–");
     const s = this.status;
     const total = s ? s.shown + s.lost : 0;
-    const nowUnixS = Date.now() / 1000 + this.connection.clockSkewS;
+    const nowUnixS = Date.now() / 1000 + this.connection.clock.skewS;
     const facts: [string, string][] = [
       ["Source", s?.source || "none"],
       ["State", this.frame && s?.source ? this.frame.state : "–"],

@@ -57,7 +57,7 @@ export class Player {
     const isFresh = nowS - this.playout.lastArrivalS < GONE_AFTER_S + this.playout.delayS;
     this.presence = Math.min(1, Math.max(0, this.presence + (isFresh ? step / 0.12 : -step / EASE_S)));
     this.shown = pose;
-    const nowUnixS = Date.now() / 1000 + this.connection.clockSkewS;
+    const nowUnixS = Date.now() / 1000 + this.connection.clock.skewS;
     this.delayS = pose && isFresh ? nowUnixS - pose.captureUnixS : NaN;
     this.watchEyes(pose, nowS, step);
     const smooth = this.presence * this.presence * (3 - 2 * this.presence);
