@@ -17,6 +17,7 @@ Float32Array = NDArray[np.float32]
 Floats = NDArray[np.floating[Any]]
 UNIT_DB = 60.0
 FLOOR = -100.0 / UNIT_DB  # of a column, units under full scale
+MOST_SOFTER_DB = 24.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,14 @@ def augment(
     gain: Floats = rng.uniform(-spec.gain_db, spec.gain_db, (n, 1, 1)) / UNIT_DB
     heard: Float32Array = np.maximum(out + gain.astype(np.float32), np.float32(FLOOR))
     heard[~is_clean] = _masked(heard[~is_clean], spec, rng, columns_hz)
+    return heard
+
+
+def softer(levels: Float32Array, rng: np.random.Generator) -> Float32Array:
+    """Return sequences [batch, ...] as a microphone up to 24 dB less sensitive hears them."""
+    shape = (len(levels), *(1,) * (levels.ndim - 1))
+    drop = (rng.uniform(0.0, MOST_SOFTER_DB, shape) / UNIT_DB).astype(np.float32)
+    heard: Float32Array = np.maximum(levels - drop, np.float32(FLOOR))
     return heard
 
 

@@ -43,6 +43,9 @@ class BatchSampler:
         n_batch: Sequences.
         n_frames: Frames of a sequence.
         seed: Of the run.
+
+    Attributes:
+        has_levels: The features are log levels in columns, which voices can be changed in.
     """
 
     def __init__(
@@ -61,8 +64,8 @@ class BatchSampler:
         self.seed = seed
         weights = np.array([corpus.spec.weight for corpus in corpora], float)
         self._share = weights / weights.sum()
-        self._is_columns = features.features["kind"] == "log_mel"
-        if self._is_columns:
+        self.has_levels = features.features["kind"] == "log_mel"
+        if self.has_levels:
             self._band_hz = band_centres_hz(features)
             self._columns_hz = float(features.frame_rate) * int(features.features["n_columns"])
 
@@ -71,14 +74,14 @@ class BatchSampler:
         rng = np.random.default_rng([self.seed, step])
         items = [self._sequence(rng) for _ in range(self.n_batch)]
         features = np.stack([item[0] for item in items]).astype(np.float32)
-        if self._is_columns:
+        if self.has_levels:
             features = self._change_voices(features, rng)
         rest = [np.stack([item[k] for item in items]) for k in range(1, 7)]
         return Batch(features, rest[0], rest[1], rest[2], rest[3], rest[4], rest[5], np.array([i[7] for i in items]))
 
     def _sequence(self, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
         corpus = self.corpora[int(rng.choice(len(self.corpora), p=self._share))]
-        speed = float(np.exp(rng.uniform(-1, 1) * np.log1p(self.spec.speed))) if self._is_columns else 1.0
+        speed = float(np.exp(rng.uniform(-1, 1) * np.log1p(self.spec.speed))) if self.has_levels else 1.0
         n_source = int(np.ceil(self.n_frames * speed)) + 1
         pieces: list[NDArray[np.int64]] = []
         n_have = 0

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine_build.dataset_augment import FLOOR, UNIT_DB, AugmentSpec, add_levels, augment, warp_bands
+from engine_build.dataset_augment import (
+    FLOOR,
+    MOST_SOFTER_DB,
+    UNIT_DB,
+    AugmentSpec,
+    add_levels,
+    augment,
+    softer,
+    warp_bands,
+)
 
 BAND_HZ = np.linspace(100.0, 7500.0, 80).astype(np.float32)
 COLUMNS_HZ = 90.0
@@ -54,6 +63,16 @@ def test_the_same_seed_draws_the_same_change(levels: Any) -> None:
 
 def test_nothing_falls_below_the_floor(levels: Any) -> None:
     assert changed(levels - 5.0, AugmentSpec()).min() >= FLOOR - 1e-5
+
+
+def test_a_softer_sequence_is_softer_by_one_number_each_down_to_the_floor(levels: Any) -> None:
+    levels[:, :, 0] = FLOOR + 0.01
+    heard = softer(levels, np.random.default_rng(3))
+    assert heard.min() >= FLOOR
+    drops_db = (levels - heard)[:, 0, 1:] * UNIT_DB
+    np.testing.assert_allclose(drops_db, np.repeat(drops_db[:, :1], drops_db.shape[1], axis=1), atol=1e-3)
+    assert 0.0 <= drops_db.min() < 3.0
+    assert MOST_SOFTER_DB - 3.0 < drops_db.max() <= MOST_SOFTER_DB
 
 
 def test_two_sounds_together_have_the_sum_of_their_powers() -> None:

@@ -18,6 +18,7 @@ from engine_build.dataset import CorpusSpec  # noqa: E402
 from engine_build.dataset_labels import load_corpus  # noqa: E402
 from engine_build.evaluate import evaluate, read_spoken, write_report  # noqa: E402
 from engine_build.export import export_network, load_trained, sealed  # noqa: E402
+from engine_build.losses import largest_change  # noqa: E402
 from engine_build.train import Trainer, as_target  # noqa: E402
 from engine_build.train_config import TrainConfig, from_json  # noqa: E402
 from tests.engine_build.tiny_dataset import write_tiny_dataset  # noqa: E402
@@ -76,6 +77,27 @@ def test_training_lowers_the_loss(dataset: Path, tmp_path: Path) -> None:
     trainer.train()
     losses = [entry["train"]["activations"] for entry in trainer.history]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_change_that_counts_is_the_largest_in_time() -> None:
+    one = torch.zeros(2, 10, 4)
+    other = one.clone()
+    other[0, 3, 1], other[0, 5, 1], other[1, 9, 2] = -0.4, 0.1, 0.2
+    assert largest_change(one, other).item() == pytest.approx((0.4 + 0.2) / 8)
+
+
+def test_training_makes_a_face_depend_less_on_the_level(dataset: Path, tmp_path: Path) -> None:
+    size = {"n_steps": 40, "validate_every": 40, "batch": 4, "n_frames": 30, "learning_rate": 5e-3}
+    changes = []
+    for weight in (0.0, 3.0):
+        config = config_for(dataset, **size, loss={"level": weight}, augment={"gain_db": 40.0})
+        trainer = Trainer(config, tmp_path / f"{weight}", tmp_path / "cache", quiet=True)
+        trainer.train()
+        assert ("level" in trainer.history[-1]["train"]) == (weight > 0)
+        near_silence = trainer.sampler.draw(10**6).features - np.float32(0.7)  # where the network is not free of level
+        with torch.no_grad():
+            changes.append(float(trainer._level_change(near_silence)))
+    assert changes[1] < 0.7 * changes[0]
 
 
 def test_what_has_no_confidence_gives_no_gradient(dataset: Path, tmp_path: Path) -> None:
