@@ -129,7 +129,7 @@ class PhoneAligner:
             self.open()
         unknown = self.unknown_words(text)
         if unknown:
-            raise AlignmentError(f"no pronunciation of {unknown}: add it to EXTRA_PRONUNCIATIONS")
+            raise AlignmentError(f"no pronunciation of {unknown}: `transcribed` takes one with --pronunciations")
         speech = wave
         if rate_hz != ALIGNER_RATE_HZ:
             divisor = int(np.gcd(rate_hz, ALIGNER_RATE_HZ))

@@ -136,3 +136,5 @@ def test_bad_input_is_refused_with_a_remedy(tmp_path: Path, speech: Path, taught
         run(arguments(*given, "--min-score", ROBOTIC))
     with pytest.raises(AlignmentError, match="ARPAbet"):
         PhoneAligner().add_words({"glorvish": "g l zz"})
+    with pytest.raises(AlignmentError, match="--pronunciations"):
+        PhoneAligner().align(np.zeros(16_000, np.float32), 16_000, "glorvish")
