@@ -3,8 +3,8 @@
     python -m engine_build evaluate models/stream.json my_dataset --out report/
 
 MODEL is a manifest. DATASET is a folder with `audio/`, `labels.npz` and, where known, `phones.json`
-({clip: {"phones": [[name, start_s, end_s], ...], "words": [...]}}). The network runs frame by frame with its state, as
-in the runtime, every clip from the state of a stream that has just begun.
+({clip: {"phones": [[name, start_s, end_s], ...], "words": [...]}}, or the file that `voices` makes). The network runs
+frame by frame with its state, as in the runtime, every clip from the state of a stream that has just begun.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Evaluation:
 
 
 def read_spoken(path: Path) -> dict[str, dict[str, list[Span]]]:
-    """Return clip -> {"phones": [...], "words": [...]}.
+    """Return clip -> {"phones": [...], "words": [...]}, also from a file of phones only, as `voices` writes it.
 
     Raises:
         InputError: It cannot be read or is not of that form.
@@ -104,7 +104,7 @@ def read_spoken(path: Path) -> dict[str, dict[str, list[Span]]]:
         raw = json.loads(path.read_text(encoding="utf-8"))
         return {
             clip: {kind: [Span(str(n), float(a), float(b)) for n, a, b in entry.get(kind, ())] for kind in _KINDS}
-            for clip, entry in raw.items()
+            for clip, entry in ((clip, {"phones": e} if isinstance(e, list) else e) for clip, e in raw.items())
         }
     except (OSError, ValueError, TypeError, AttributeError) as err:
         raise InputError(

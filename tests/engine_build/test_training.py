@@ -21,6 +21,7 @@ from engine_build.export import export_network, load_trained, sealed  # noqa: E4
 from engine_build.losses import largest_change  # noqa: E402
 from engine_build.train import Trainer, as_target  # noqa: E402
 from engine_build.train_config import TrainConfig, from_json  # noqa: E402
+from engine_build.voices.recording_phones import write_phones  # noqa: E402
 from tests.engine_build.tiny_dataset import write_tiny_dataset  # noqa: E402
 
 OPTIONS = {"first_maps": 4, "second_maps": 4, "width": 16, "hidden": 8}
@@ -160,6 +161,16 @@ def test_an_evaluation_writes_both_reports(dataset: Path, tmp_path: Path) -> Non
     assert numbers["against_float32"]["mean_difference"] == 0.0
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("<img") == 4  # bars, and the curves of three clips
+
+
+def test_phones_are_read_as_voices_writes_them(dataset: Path, tmp_path: Path) -> None:
+    whole = read_spoken(dataset / "phones.json")
+    write_phones(tmp_path / "phones.json", {clip: tuple(spoken["phones"]) for clip, spoken in whole.items()})
+    phones_only = {clip: {"phones": spoken["phones"], "words": []} for clip, spoken in whole.items()}
+    assert read_spoken(tmp_path / "phones.json") == phones_only
+    (tmp_path / "odd.json").write_text('{"clip0": [["P", 0.1]]}')
+    with pytest.raises(InputError, match=r"odd\.json"):
+        read_spoken(tmp_path / "odd.json")
 
 
 @pytest.mark.parametrize("lookahead_ms", [0.0, 100.0])
