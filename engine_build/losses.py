@@ -34,8 +34,8 @@ class LossWeights:
         geometry: Lip geometry predicted directly by the training-only head.
         head: Head rotation, in units of its standard deviation.
         phones: Cross-entropy of the training-only phone head.
-        level: Largest change of an activation in a sequence that is heard up to 24 dB softer, mean over channels; where
-            features have a level.
+        level: Largest change of an activation in a sequence that is heard up to 24 dB softer; where features have a
+            level.
         generated: Factor on everything where the label came from a model.
     """
 
@@ -47,7 +47,7 @@ class LossWeights:
     geometry: float = 0.3
     head: float = 0.05
     phones: float = 0.1
-    level: float = 0.1
+    level: float = 0.5
     generated: float = 0.5
 
 
@@ -105,11 +105,12 @@ def weighted_mean(value: Tensor, weight: Tensor) -> Tensor:
 
 
 def largest_change(one: Tensor, other: Tensor) -> Tensor:
-    """Return the largest difference in time between activations [batch, n_frames, n_channels], mean over the others.
+    """Return the largest difference of activations [batch, n_frames, n_channels] in a sequence, mean over the batch.
 
-    The largest and not the mean: what changes with the level is the first sound of a sentence, one frame in a hundred.
+    The largest and not the mean: what changes with the level is one channel in the frame before a sentence, and a mean
+    does not see it.
     """
-    return (one - other).abs().amax(dim=1).mean()
+    return (one - other).abs().amax(dim=(1, 2)).mean()
 
 
 def narrowest_near(gap: Tensor) -> Tensor:

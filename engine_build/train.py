@@ -85,6 +85,7 @@ class Trainer:
         for corpus in load:
             mask_channels(corpus, config)
         self.masked = uninformed_channels(load[: len(config.corpora)], config.channels)
+        self.informed = [i for i, name in enumerate(config.channels) if name not in self.masked]
         self.training, self.validation = load[: len(config.corpora)], load[len(config.corpora) :]
         self.sampler = BatchSampler(self.training, spec, config.augment, config.batch, config.n_frames, config.seed)
         self.network = build_network(config)
@@ -182,7 +183,7 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
             out = self.network(torch.from_numpy(pair), self.network.initial_state(len(pair)))
         self.network.train()
-        one, other = out.activations.float().chunk(2)
+        one, other = out.activations.float()[..., self.informed].chunk(2)
         return largest_change(one, other)
 
     def _validate(self, recent: dict[str, float]) -> None:
