@@ -41,11 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--licence", default="unspecified", help="licence of the weights")
     parser.add_argument("--seal-mm", type=float, default=0.0, help="close lips that are nearly closed by so much")
     parser.add_argument("--checkpoint", default="best.pt", help="which weights (default: best.pt)")
+    parser.add_argument(
+        "--mix", type=Path, metavar="RUN", help="mean with the weights of the run that this one went on from"
+    )
+    parser.add_argument("--mix-share", type=float, default=0.5, help="share of RUN in the mean (default 0.5)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Export as the command line says."""
     config, network = load_trained(args.run_folder, args.checkpoint)
+    if args.mix:
+        mix_weights(network, load_trained(args.mix)[1], args.mix_share)
     name = args.name or args.out.stem
     facts: dict[str, Any] = {"name": name, "version": args.version, "licence": args.licence}
     if args.seal_mm:
@@ -72,11 +78,41 @@ def load_trained(folder: Path, checkpoint: str = "best.pt") -> tuple[TrainConfig
     except (OSError, RuntimeError) as err:
         raise InputError(f"weights {folder / checkpoint}", f"cannot be read ({err})", "Train first") from err
     network = build_network(config)
-    network.load_state_dict(state["network"])
+    network.load_state_dict(state.get("average", state["network"]))  # a checkpoint has both, best.pt the average only
     network.masked_channels = list(state.get("masked", ()))
     silence_channels(network, [config.channels.index(name) for name in network.masked_channels])
     network.eval()
     return config, network
+
+
+def mix_weights(network: Any, other: Any, share: float) -> None:
+    """Move a network's weights towards those of another, of which it is a continuation.
+
+    A network that was trained further for one purpose gives up a little of all others; between the two lie networks
+    that keep most of both (Wortsman et al., Robust fine-tuning of zero-shot models, arXiv 2109.01903).
+
+    Args:
+        network: Changed in place.
+        other: Of the same sizes.
+        share: 0 leaves the network as it is, 1 makes it the other.
+
+    Raises:
+        ConfigurationError: The share is not one.
+        InputError: The other is another network.
+    """
+    import torch
+
+    if not 0.0 <= share <= 1.0:
+        raise ConfigurationError(f"mix of {share}", "out of range", "Use a share from 0 to 1")
+    ours, theirs = network.state_dict(), other.state_dict()
+    if {name: value.shape for name, value in ours.items()} != {name: value.shape for name, value in theirs.items()}:
+        raise InputError(
+            "weights to mix", "they are of a network of other sizes", "Name the run that this one went on from"
+        )
+    with torch.no_grad():
+        for name, value in ours.items():
+            if value.is_floating_point():
+                value.lerp_(theirs[name], share)
 
 
 def sealed(network: Any, config: TrainConfig, seal_mm: float) -> Any:

@@ -17,7 +17,7 @@ from edge.manifest import load_manifest  # noqa: E402
 from engine_build.dataset import CorpusSpec  # noqa: E402
 from engine_build.dataset_labels import load_corpus  # noqa: E402
 from engine_build.evaluate import evaluate, read_spoken, write_report  # noqa: E402
-from engine_build.export import export_network, load_trained, sealed  # noqa: E402
+from engine_build.export import export_network, load_trained, mix_weights, sealed  # noqa: E402
 from engine_build.losses import largest_change  # noqa: E402
 from engine_build.train import Trainer, as_target  # noqa: E402
 from engine_build.train_config import TrainConfig, from_json  # noqa: E402
@@ -253,3 +253,35 @@ def test_a_sealed_network_is_exported_as_it_predicts(dataset: Path, tmp_path: Pa
     assert list(load_manifest(tmp_path / "sealed.json").masked_channels) == network.masked_channels
     with pytest.raises(ConfigurationError, match="out of range"):
         sealed(network, config, 40.0)
+
+
+def test_weights_lie_between_those_of_two_runs(dataset: Path, tmp_path: Path) -> None:
+    first = Trainer(config_for(dataset), tmp_path / "first", tmp_path / "cache", quiet=True)
+    first.train()
+    further = config_for(dataset, start_from=str(tmp_path / "first" / "best.pt"), seed=3, learning_rate=0.02)
+    Trainer(further, tmp_path / "further", tmp_path / "cache", quiet=True).train()
+    old = load_trained(tmp_path / "first")[1].state_dict()
+    new = load_trained(tmp_path / "further")[1].state_dict()
+    assert any(not torch.equal(old[name], new[name]) for name in old)
+    for share in (0.0, 0.25, 1.0):
+        network = load_trained(tmp_path / "further")[1]
+        mix_weights(network, load_trained(tmp_path / "first")[1], share)
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                torch.testing.assert_close(value, share * old[name] + (1 - share) * new[name])
+    with pytest.raises(ConfigurationError, match="share"):
+        mix_weights(network, network, 1.5)
+    wider = Trainer(
+        config_for(dataset, options={**OPTIONS, "width": 24}), tmp_path / "wider", tmp_path / "cache", quiet=True
+    )
+    with pytest.raises(InputError, match="sizes"):
+        mix_weights(network, wider.network, 0.5)
+
+
+def test_a_checkpoint_is_read_as_its_averaged_weights(dataset: Path, tmp_path: Path) -> None:
+    trainer = Trainer(config_for(dataset, learning_rate=0.02), tmp_path / "run", tmp_path / "cache", quiet=True)
+    trainer.train()
+    read = load_trained(tmp_path / "run", "checkpoint.pt")[1].state_dict()
+    informed = [name for name in read if not name.startswith("face.")]  # that of channels without data is silenced
+    assert all(torch.equal(read[name], trainer.average.state_dict()[name]) for name in informed)
+    assert any(not torch.equal(read[name], trainer.network.state_dict()[name]) for name in informed)
