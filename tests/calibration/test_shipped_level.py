@@ -42,4 +42,4 @@ def test_20_db_less_change_no_activation_by_more_than_a_tenth(name: str) -> None
         )
         change = np.abs(loud.activations - soft.activations)
         assert change.max() <= MAX_CHANGE, (file, manifest.channels[int(change.max(axis=0).argmax())])
-        assert np.ptp(loud.activations, axis=0).max() > 3 * MAX_CHANGE  # it speaks
+        assert np.ptp(loud.activations, axis=0).max() > 2 * MAX_CHANGE  # it speaks
