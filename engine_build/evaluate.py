@@ -247,8 +247,17 @@ def write_report(report: Evaluation, folder: Path) -> None:
     from engine_build.report import render_html
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "report.json", report.numbers)
+    write_json(folder / "report.json", _plain(report.numbers))
     html = render_html(
         report.numbers, report.corpus, report.clips[:: max(1, len(report.clips) // N_PLOTTED_CLIPS)], report.words
     )
     (folder / "report.html").write_text(html, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON values in which a number that is none is null: NaN is no JSON, and strict readers refuse it."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -77,7 +77,11 @@ def _table(rows: Mapping[str, Mapping[str, Any]], transpose: bool = False) -> st
 
 
 def _number(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else html.escape(str("" if value is None else value))
+    if isinstance(value, float) and not np.isfinite(value):
+        return "none"  # a correlation with what does not move
+    if isinstance(value, float):
+        return f"{value:.3f}" if value == 0.0 or abs(value) >= 0.01 else f"{value:.2g}"
+    return html.escape(str("" if value is None else value))
 
 
 def _image(figure: Any) -> str:
@@ -108,7 +112,10 @@ def _channel_bars(channels: Mapping[str, Mapping[str, float]]) -> Any:
     axis.barh(place - 0.2, [channels[n]["rms_error"] for n in names], 0.4, label="rms error")
     axis.barh(place + 0.2, [channels[n]["true_std"] for n in names], 0.4, label="standard deviation of the label")
     for row, name in enumerate(names):
-        axis.text(0.002, row, f"r {channels[name]['r']:.2f}", va="center", fontsize=7)
+        found = channels[name]
+        text = f"r {found['r']:.2f}" if np.isfinite(found["r"]) else "at rest"
+        axis.text(max(found["rms_error"], found["true_std"]), row, f" {text}", va="center", fontsize=7)
+    axis.margins(x=0.08)
     axis.set_yticks(place, names, fontsize=8)
     axis.invert_yaxis()
     axis.legend(fontsize=8)
