@@ -13,7 +13,8 @@ PAGE = Path("docs/performance.md")
 
 
 def test_the_page_is_the_one_of_the_result() -> None:
-    assert PAGE.read_text(encoding="utf-8") == render_page(json.loads(RESULT.read_text(encoding="utf-8")))
+    page = render_page(json.loads(RESULT.read_text(encoding="utf-8")))
+    assert PAGE.read_text(encoding="utf-8") == page, f"the result that the page was made of belongs into {RESULT}"
 
 
 def test_a_changed_number_changes_the_page() -> None:
