@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.requirements import need
+from tests.edge.head.page_module import run_module
 
-WEB = Path(__file__).parent.parent.parent.parent / "edge" / "head" / "web"
-DRIVER = """
-import { build } from "esbuild";
-import { readFileSync } from "node:fs";
-const made = await build({ entryPoints: ["src/clock.ts"], bundle: true, format: "esm", write: false });
-const { ServerClock } = await import("data:text/javascript," + encodeURIComponent(made.outputFiles[0].text));
-const told = JSON.parse(readFileSync(0, "utf8")).map((exchanges) => {
-  const clock = new ServerClock();
+SCRIPT = """
+const told = given.map((exchanges) => {
+  const clock = new module.ServerClock();
   return exchanges.map(([trip, server, now]) => { clock.learn(trip, server, now); return clock.skewS; });
 });
 console.log(JSON.stringify(told));
@@ -29,14 +20,7 @@ Exchange = tuple[float, float, float]
 
 
 def skews(runs: list[list[Exchange]]) -> list[list[float]]:
-    ready = shutil.which("node") is not None and (WEB / "node_modules").is_dir()
-    need("node", ready, "the page's build tools: `npm ci` in edge/head/web")
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", DRIVER], cwd=WEB, input=json.dumps(runs),
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    told: list[Any] = json.loads(done.stdout)
+    told: list[Any] = run_module("clock", SCRIPT, runs)
     return told
 
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.requirements import need
+from tests.edge.head.page_module import run_module
 
-WEB = Path(__file__).parent.parent.parent.parent / "edge" / "head" / "web"
 # Feeds arrivals [capture time, arrival at the server, arrival at the page, value] and asks at times of the screen.
-DRIVER = """
-import { build } from "esbuild";
-import { readFileSync } from "node:fs";
-const made = await build({ entryPoints: ["src/playout.ts"], bundle: true, format: "esm", write: false });
-const { Playout } = await import("data:text/javascript," + encodeURIComponent(made.outputFiles[0].text));
-const { arrivals, screen } = JSON.parse(readFileSync(0, "utf8"));
-const playout = new Playout();
+SCRIPT = """
+const { arrivals, screen } = given;
+const playout = new module.Playout();
 let next = 0;
 const shown = screen.map((now) => {
   while (next < arrivals.length && arrivals[next][2] <= now) {
@@ -37,15 +28,7 @@ console.log(JSON.stringify(shown));
 
 
 def played(arrivals: list[tuple[float, float, float, float]], screen: list[float]) -> list[list[float] | None]:
-    ready = shutil.which("node") is not None and (WEB / "node_modules").is_dir()
-    need("node", ready, "the page's build tools: `npm ci` in edge/head/web")
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", DRIVER], cwd=WEB,
-        input=json.dumps({"arrivals": arrivals, "screen": screen}),
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    shown: list[Any] = json.loads(done.stdout)
+    shown: list[Any] = run_module("playout", SCRIPT, {"arrivals": arrivals, "screen": screen})
     return shown
 
 
