@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Record as the command line says."""
     from edge.app import find_manifest, make_source, protocol_options
-    from edge.clock import SystemClock
-    from edge.configuration import load_settings
+    from edge.config.reading import load_settings
+    from edge.machine.clock import SystemClock
 
     settings = load_settings(protocol_options())
     audio = replace(settings.audio, source="microphone", device=args.device or settings.audio.device)

@@ -135,8 +135,8 @@ def read_samples(path: Path, rate_hz: int) -> Float32Array:
     Raises:
         InputError: It is damaged, too short or silent.
     """
-    from edge.clock import SystemClock
     from edge.features.resampler import Resampler
+    from edge.machine.clock import SystemClock
     from edge.sources.sound_file import SoundFileSource
 
     source = SoundFileSource(path, clock=SystemClock(), pace="fast")

@@ -1,10 +1,12 @@
-"""Write files that belong together: all of them, or none."""
+"""Write files whole: those that belong together, all of them or none; one that is replaced, at once."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:
@@ -30,3 +32,10 @@ def write_together(files: Mapping[Path, bytes]) -> None:
         for temporary in unfinished.values():
             temporary.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, raw: Mapping[str, Any]) -> None:
+    """Write JSON so that a reader sees the old file or the new one."""
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from edge.app import BACKENDS, make_backend, make_pipeline, shipped_speech
-from edge.clock import SystemClock
+from edge.config.settings import Settings
 from edge.contracts import InferenceSession
 from edge.errors import AuEdgeError
 from edge.frames import AUFrame, Float32Array
+from edge.machine.clock import SystemClock
 from edge.manifest import Manifest
-from edge.metrics import Metrics
-from edge.settings import Settings
+from edge.metrics.counters import Metrics
 
 REFERENCE = "onnxruntime"
 MAX_MEAN_DIFFERENCE = 0.01  # between two backends of one quantised network: rounding, not another face

@@ -11,12 +11,15 @@ COMMANDS = {
     "label": ("engine_build.labels.label", "make labels from videos of speaking people"),
     "voices": ("engine_build.voices.make_voices", "make more voices: changed recordings, synthetic speakers, noise"),
     "transcribed": ("engine_build.voices.transcribed_corpus", "label recordings of which only the words are known"),
-    "train": ("engine_build.train", "train a network; a killed run goes on"),
-    "evaluate": ("engine_build.evaluate", "measure a network on recordings with labels: report.html, report.json"),
+    "train": ("engine_build.training.train", "train a network; a killed run goes on"),
+    "evaluate": (
+        "engine_build.evaluation.evaluate",
+        "measure a network on recordings with labels: report.html, report.json",
+    ),
     "export": ("engine_build.export", "write a trained network as ONNX with its manifest"),
-    "quantize": ("engine_build.quantize", "write an int8 version of an exported network"),
-    "build": ("engine_build.build", "build a TensorRT engine from an exported network"),
-    "verify": ("engine_build.verify", "compare an engine with the network it was built from"),
+    "quantize": ("engine_build.engine.quantize", "write an int8 version of an exported network"),
+    "build": ("engine_build.engine.build", "build a TensorRT engine from an exported network"),
+    "verify": ("engine_build.engine.verify", "compare an engine with the network it was built from"),
 }
 _EXAMPLE = "example: python -m engine_build train config.json --out runs/stream"
 

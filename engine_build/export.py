@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from calibration.whole_files import write_json
 from edge.errors import ConfigurationError, InputError, ModelError
 from edge.manifest import FORMAT, load_manifest
-from engine_build.train_config import TrainConfig, load_config
+from engine_build.training.config import TrainConfig, load_config
 
 OPSET = 17  # the newest that TensorRT 8.6 reads; LayerNormalization is the only newcomer that we could want
 TOLERANCE = 1e-4  # of activations between torch and ONNX Runtime, both float32
@@ -70,7 +70,7 @@ def load_trained(folder: Path, checkpoint: str = "best.pt") -> tuple[TrainConfig
     """
     import torch
 
-    from engine_build.train import build_network
+    from engine_build.training.train import build_network
 
     config = load_config(folder / "config.json")
     try:
@@ -121,7 +121,7 @@ def sealed(network: Any, config: TrainConfig, seal_mm: float) -> Any:
     Raises:
         ConfigurationError: The distance is not one, or the network has no channel to close lips with.
     """
-    from engine_build.lip_seal import LipSeal, SealedNetwork
+    from engine_build.network.lip_seal import LipSeal, SealedNetwork
 
     if not 0.0 < seal_mm <= MAX_SEAL_MM:
         raise ConfigurationError(f"seal of {seal_mm} mm", "out of range", f"Use a value up to {MAX_SEAL_MM}")
@@ -159,7 +159,7 @@ def export_network(network: Any, config: TrainConfig, manifest_path: Path, facts
     import onnx
     import torch
 
-    from engine_build.export_fold import fold_batch_norms
+    from engine_build.network.fold import fold_batch_norms
 
     graph_path = manifest_path.with_name(f"{manifest_path.stem}.float32.onnx")
     graph_path.parent.mkdir(parents=True, exist_ok=True)
@@ -219,7 +219,7 @@ def _one_frame(config: TrainConfig) -> Any:
 
 def feature_shape(config: TrainConfig) -> tuple[int, ...]:
     """Return the shape of one frame's features, as the extractor and the graph have it."""
-    from engine_build.dataset import make_extractor
+    from engine_build.data.corpus import make_extractor
 
     shape: tuple[int, ...] = make_extractor(config.feature_spec()).shape
     return shape
@@ -274,10 +274,3 @@ def write_manifest(
     }
     write_json(path, raw)
     load_manifest(path)
-
-
-def write_json(path: Path, raw: Mapping[str, Any]) -> None:
-    """Write JSON so that a reader sees the old file or the new one."""
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)

@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 from edge.app.models import shipped_speech
+from edge.config.settings import Settings
 from edge.contracts import AudioSource, Clock
 from edge.errors import AuEdgeError, ConfigurationError
 from edge.manifest import Manifest
-from edge.settings import Settings
 
 _log = logging.getLogger("au-edge")
 

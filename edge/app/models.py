@@ -7,11 +7,11 @@ from importlib import resources
 from pathlib import Path
 
 from edge.app.tables import AUTO_BACKENDS, BACKENDS, load_class
+from edge.config.options import did_you_mean
+from edge.config.settings import Settings
 from edge.contracts import InferenceBackend
 from edge.errors import AuEdgeError, BackendError, ConfigurationError, ConfigurationMistakesError, ModelError
 from edge.manifest import Manifest, load_manifest
-from edge.options import did_you_mean
-from edge.settings import Settings
 
 
 def shipped_models() -> dict[str, Path]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edge.app.tables import FEATURES, load_class
+from edge.config.settings import Settings
 from edge.contracts import FeatureExtractor, FrameStage, InferenceSession
 from edge.errors import ModelError
 from edge.manifest import Manifest
-from edge.metrics import Metrics
+from edge.metrics.counters import Metrics
 from edge.runtime.pipeline import Pipeline
-from edge.settings import Settings
 
 
 def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage], list[FrameStage]]:

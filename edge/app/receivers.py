@@ -6,10 +6,10 @@ import ipaddress
 from pathlib import Path
 
 from edge.app.tables import NODES, PROTOCOLS, SOUND, TRANSPORTS, load_class
+from edge.config.settings import OutputSettings, Settings
 from edge.contracts import Clock, Codec, FrameOutput, Transport
 from edge.errors import ConfigurationError, ConfigurationMistakesError
 from edge.manifest import Manifest
-from edge.settings import OutputSettings, Settings
 
 ROS = "ros"
 GREETED = "ifacialmocap"  # its receivers say hello first

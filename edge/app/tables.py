@@ -9,8 +9,8 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edge.config.options import Option, did_you_mean
 from edge.errors import ConfigurationError
-from edge.options import Option, did_you_mean
 
 FEATURES = {
     "paper_spectrogram": "edge.features.spectrogram:PaperSpectrogram",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from edge.bench.distribution import Distribution
 from edge.contracts import AudioSource, Codec, Datagram, Transport
 from edge.frames import AudioChunk, AUFrame
-from edge.metrics import Metrics
+from edge.metrics.counters import Metrics
 
 # In the order in which sound passes them. `arrival`: from the last sample of a chunk at the microphone until the loop
 # has it; `ring`: the part of it after the driver's callback; `encode` and `send` are the two halves of `outputs`.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from edge.bench.distribution import BINS_PER_DECADE, bin_start_ms
-from edge.bench.machine import describe_machine
+from edge.machine.facts import describe_machine
 
 _STYLE = """
 :root { color-scheme: light dark; --bar: #2a6fb0; --line: #8884; }

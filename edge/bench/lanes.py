@@ -16,12 +16,12 @@ from typing import Any
 
 from edge.app import PROTOCOLS, TRANSPORTS, load_class, make_backend, make_every_stage, make_pipeline, shipped_speech
 from edge.bench.durations import DurationMetrics, TimedCodec, TimedTransport
-from edge.clock import SystemClock
+from edge.config.settings import Settings
 from edge.contracts import Codec, InferenceSession, Transport
 from edge.errors import BackendError, InputError
 from edge.frames import AudioChunk, AUFrame, Float32Array
+from edge.machine.clock import SystemClock
 from edge.manifest import Manifest
-from edge.settings import Settings
 
 CHUNK_SAMPLES = 256  # like a microphone's period
 _PATH = ("resample", "features", "inference", "postprocess", "encode", "send")

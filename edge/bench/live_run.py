@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from edge.bench.distribution import Distribution
-from edge.bench.jetson import PowerMeter
 from edge.bench.measured_process import MeasuredProcess, ProgramWish
 from edge.bench.process_usage import memory_mib, sample_usage, usage_between
 from edge.bench.timer_control import TimerControl
 from edge.frames import State
+from edge.machine.jetson import PowerMeter
 from edge.outputs.received import ReceivedFrame
 
 

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from edge.app import PROTOCOLS, TRANSPORTS, load_class
+from edge.app.arguments import add_configuration_arguments, settings_from
 from edge.bench.durations import DurationMetrics, TimedCodec, TimedSource, TimedTransport
-from edge.commands.arguments import add_configuration_arguments, settings_from
+from edge.config.settings import Settings
 from edge.contracts import AudioSource, Clock, Codec, FrameOutput, Transport
 from edge.errors import AuEdgeError
 from edge.frames import AUFrame
-from edge.live import LiveProgram
-from edge.live_parts import LiveParts
-from edge.service import ServiceNotifier
-from edge.settings import Settings
+from edge.live.parts import LiveParts
+from edge.live.program import LiveProgram
+from edge.machine.service import ServiceNotifier
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from edge.bench.machine import describe_machine
+from edge.machine.facts import describe_machine
 
 _COLUMNS = ("p50_ms", "p90_ms", "p99_ms", "p99_9_ms", "max_ms")
 _HEADINGS = ("", "n", "p50", "p90", "p99", "p99.9", "max")

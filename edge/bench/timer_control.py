@@ -15,7 +15,7 @@ import sys
 import time
 from array import array
 
-from edge.realtime import make_thread_realtime
+from edge.machine.realtime import make_thread_realtime
 
 PRIORITY = 20  # above the engine's: it must not wait for what it is to judge
 PERIOD_S = 0.004

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from edge.app import BACKENDS, PROTOCOLS, find_manifest, make_backend
-from edge.commands.arguments import add_configuration_arguments, settings_from
+from edge.app.arguments import add_configuration_arguments, settings_from
+from edge.config.settings import Settings
 from edge.errors import BackendError, InputError
 from edge.manifest import Manifest
-from edge.settings import Settings
 
 FORMAT = "au-edge-bench/1"
 _PARTS = ("all", "live", "stages", "loopback")
@@ -83,7 +83,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         BackendError: No backend is usable for the first network.
     """
     from edge.bench.lanes import run_lanes
-    from edge.bench.machine import machine_facts
+    from edge.machine.facts import machine_facts
 
     settings = settings_from(arguments, live_options(arguments))
     manifests = [find_manifest(path) for path in arguments.model or [settings.model.path]]

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from edge import __version__
 from edge.app import BACKENDS, check_channels, find_manifest, make_backend, shipped_models
-from edge.commands.arguments import add_configuration_arguments, settings_from
+from edge.app.arguments import add_configuration_arguments, settings_from
+from edge.config.settings import Settings
 from edge.errors import AuEdgeError
 from edge.manifest import Manifest, load_manifest
-from edge.settings import Settings
 
 if TYPE_CHECKING:
     from edge.sources.alsa_devices import AudioDevice
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _print(findings: list[Finding], tests: list[dict[str, Any]], is_json: bool, status: int) -> None:
     if is_json:
         from edge.backends.cuda import GpuFacts, find_gpu
-        from edge.bench.machine import machine_facts
+        from edge.machine.facts import machine_facts
 
         gpu = find_gpu()
         report = {

@@ -7,11 +7,11 @@ import dataclasses
 from collections.abc import Mapping
 
 from edge.app import check_channels, find_manifest, make_outputs
-from edge.clock import SystemClock
-from edge.commands.arguments import add_configuration_arguments, settings_from
-from edge.configuration import default_text
+from edge.app.arguments import add_configuration_arguments, settings_from
+from edge.config.reading import default_text
+from edge.config.settings import SECTIONS, OutputSettings, Settings, section_options
 from edge.errors import AuEdgeError, ConfigurationMistakesError
-from edge.settings import SECTIONS, OutputSettings, Settings, section_options
+from edge.machine.clock import SystemClock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from edge.commands.arguments import add_configuration_arguments, settings_from
-from edge.settings import Settings
+from edge.app.arguments import add_configuration_arguments, settings_from
+from edge.config.settings import Settings
 
 if TYPE_CHECKING:
     from edge.head.server import HeadServer
@@ -67,8 +67,8 @@ class Driver:
 
     def __init__(self, settings: Settings) -> None:
         from edge.app import find_manifest, make_outputs
-        from edge.clock import SystemClock
         from edge.frames import AUFrame, State
+        from edge.machine.clock import SystemClock
 
         self._manifest = find_manifest(settings.model.path)
         self._clock = SystemClock()

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from edge.app.receivers import GREETED, ROBOT, ROS, make_outputs
 from edge.app.tables import SOUND, TRANSPORTS, load_class
-from edge.clock import SystemClock
+from edge.config.settings import OutputSettings, Settings
 from edge.contracts import Transport
 from edge.errors import EXIT_UNAVAILABLE, AuEdgeError, BackendError, DeviceError
+from edge.machine.clock import SystemClock
 from edge.manifest import Manifest
-from edge.settings import OutputSettings, Settings
 
 LIMIT_S = 3.0  # a name server that is there answers in less
 _MODULES = {"maestro": "serial", "dynamixel": "serial", "pca9685": "smbus2"}  # driver -> what it imports at open

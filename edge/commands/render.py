@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from edge.app import check_channels, choose_backend, find_manifest, make_every_stage, make_pipeline
-from edge.clock import SystemClock
-from edge.commands.arguments import add_configuration_arguments, settings_from
+from edge.app.arguments import add_configuration_arguments, settings_from
+from edge.config.settings import Settings
 from edge.contracts import InferenceSession
 from edge.errors import ArgumentsError, AuEdgeError, InputError
 from edge.frames import AudioChunk, AUFrame, Float32Array
+from edge.machine.clock import SystemClock
 from edge.manifest import Manifest
-from edge.metrics import Metrics
+from edge.metrics.counters import Metrics
 from edge.recording import WRITERS, FrameTable
-from edge.settings import Settings
 
 _log = logging.getLogger("au-edge")
 VIDEO_SUFFIX = ".mp4"

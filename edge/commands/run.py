@@ -6,9 +6,9 @@ import argparse
 import logging
 import sys
 
-from edge.commands.arguments import add_configuration_arguments, duration_s, settings_from
-from edge.live import LiveProgram
-from edge.settings import Settings
+from edge.app.arguments import add_configuration_arguments, duration_s, settings_from
+from edge.config.settings import Settings
+from edge.live.program import LiveProgram
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

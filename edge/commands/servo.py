@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.clock import SystemClock
 from edge.errors import ArgumentsError
+from edge.machine.clock import SystemClock
 
 if TYPE_CHECKING:
     from edge.robots.actuator_map import Actuator, ActuatorMap

@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from edge.clock import SystemClock
-from edge.commands.arguments import add_configuration_arguments, settings_from
+from edge.app.arguments import add_configuration_arguments, settings_from
 from edge.contracts import AudioSource, Clock
 from edge.errors import ArgumentsError
 from edge.frames import AUFrame, State
+from edge.machine.clock import SystemClock
 from edge.sources.onsets import Lag, OnsetDetector, lag_between
 
 if TYPE_CHECKING:

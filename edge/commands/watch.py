@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from edge.commands.arguments import duration_s
+from edge.app.arguments import duration_s
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

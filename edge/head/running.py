@@ -7,11 +7,11 @@ import contextlib
 import threading
 from collections.abc import Callable, Mapping
 
+from edge.config.settings import HeadSettings
 from edge.errors import AuEdgeError, DeviceError
 from edge.head.arrivals import Decode
 from edge.head.server import HeadServer
 from edge.head.wire import Drive
-from edge.settings import HeadSettings
 
 START_TIMEOUT_S = 10.0
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from edge.config.settings import HeadSettings
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import Float32Array
 from edge.head.arrivals import Arrivals, Decode
@@ -24,7 +25,6 @@ from edge.head.page_link import PageLink
 from edge.head.pages import Pages
 from edge.head.sound_arrivals import SoundArrivals
 from edge.head.wire import Drive, pack_frame, pack_pcm, pack_sound, read_drive, read_message
-from edge.settings import HeadSettings
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import Server, ServerConnection

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
+from edge.config.settings import HeadSettings
 from edge.errors import BackendError, ConfigurationError, DeviceError, InputError
 from edge.frames import Float32Array
 from edge.head.chromium import Chromium, Page, find_browser
 from edge.head.running import start_head_thread
 from edge.outputs.received import ReceivedFrame
-from edge.settings import HeadSettings
 
 LOAD_TIMEOUT_S = 90.0
 PICTURE_TIMEOUT_S = 60.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from edge.config.options import Option, Value, did_you_mean, parse_value
 from edge.errors import ConfigurationError
-from edge.options import Option, Value, did_you_mean, parse_value
 
 __all__ = ["Option", "OptionValues"]
 

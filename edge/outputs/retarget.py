@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.config.options import did_you_mean
 from edge.contracts import Codec, Datagram
 from edge.errors import ConfigurationError
 from edge.frames import AUFrame, Float32Array
 from edge.manifest import MAX_CHANNELS, Manifest
-from edge.options import did_you_mean
 
 SHIPPED = Path(__file__).with_name("retargets")
 _KEYS = (":combine", ":curve", ":offset")

@@ -13,8 +13,8 @@ import math
 import random
 from collections.abc import Sequence
 
+from edge.config.settings import LifeSettings
 from edge.frames import AUFrame, Float32Array, State
-from edge.settings import LifeSettings
 from edge.vocabulary import positions
 
 BLINK_S = (0.12, 0.18)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge.config.settings import SilenceSettings
 from edge.frames import AUFrame, Float32Array, State
 from edge.postprocess.speech import SpeechDetector
 from edge.postprocess.voice import VoiceLevel, Voicing
-from edge.settings import SilenceSettings
 
 HEAD_ATTACK_S = 0.15  # a head that jumps on looks broken
 UNVOICED_ATTACK_S = 0.066  # a lip smack then shows half a movement, and a consonant that begins a word loses little

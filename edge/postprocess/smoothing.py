@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge.config.settings import SmoothingSettings
 from edge.frames import AUFrame, Float32Array
-from edge.settings import SmoothingSettings
 
 DERIVATIVE_CUTOFF_HZ = 5.0  # of the speed's own filter; the paper uses 1 Hz for a 60 Hz pointer, lips change faster
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import math
 
+from edge.config.settings import SilenceSettings
 from edge.postprocess.voice import LEVEL_FLOOR_DBFS
-from edge.settings import SilenceSettings
 
 OPENING_VOICING = 0.6  # periodicity of a voice that begins; keys and breath reach 0.45, vowels have 0.5 to 0.95
 CONFIRMING_VOICING = 0.55  # of what has opened

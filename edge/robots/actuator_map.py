@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from edge.config.options import Option, did_you_mean, parse_value
 from edge.errors import AuEdgeError, ConfigurationError, ConfigurationMistakesError
 from edge.frames import Float32Array
-from edge.options import Option, did_you_mean, parse_value
 from edge.robots.motion import MotionLimits
 
 HEAD_NAMES = ("head_pitch", "head_yaw", "head_roll")

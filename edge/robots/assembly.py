@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from edge.config.options import did_you_mean
 from edge.contracts import Clock, Transport
 from edge.errors import ConfigurationError
-from edge.options import did_you_mean
 from edge.robots.actuator_map import Actuator, ActuatorMap
 from edge.robots.dmx import ARTNET_PORT, SACN_PORT, sacn_group
 from edge.robots.driver import Driver, Servo

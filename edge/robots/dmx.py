@@ -11,9 +11,9 @@ import struct
 import uuid
 from collections.abc import Mapping, Sequence
 
+from edge.config.options import Option
 from edge.contracts import Transport
 from edge.errors import ConfigurationError
-from edge.options import Option
 from edge.robots.driver import Servo, driver_values
 
 N_SLOTS = 512

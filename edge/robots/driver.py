@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from edge.config.options import Option, Value, did_you_mean, parse_value
 from edge.errors import AuEdgeError, ConfigurationError, ConfigurationMistakesError
-from edge.options import Option, Value, did_you_mean, parse_value
 
 # Microseconds of pulse that a servo can have been told; what a board says outside of them is a mistake on the wire.
 PLAUSIBLE_US = (400.0, 2600.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from edge.options import Option
+from edge.config.options import Option
 from edge.robots.driver import PLAUSIBLE_US, Servo, driver_values
 from edge.robots.serial_port import SerialPort
 

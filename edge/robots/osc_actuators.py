@@ -8,9 +8,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 
+from edge.config.options import Option
 from edge.contracts import Transport
 from edge.errors import ConfigurationError
-from edge.options import Option
 from edge.robots.driver import Servo, driver_values
 
 _NAMES_EVERY = 100  # ticks; two seconds at 50 a second

@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edge.config.options import Option
 from edge.errors import ConfigurationError, DeviceError
-from edge.options import Option
 from edge.robots.driver import PLAUSIBLE_US, Servo, driver_values
 
 _MODE1, _LED0_ON_L, _PRESCALE = 0x00, 0x06, 0xFE

@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edge.config.options import Option
 from edge.errors import ConfigurationError
 from edge.frames import AUFrame
-from edge.options import Option
 from edge.robots.driver import driver_values
 from edge.robots.ros_messages import ActionUnits, joint_positions, stamp
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
 
+from edge.config.options import did_you_mean
 from edge.contracts import Clock
 from edge.errors import ConfigurationError, DeviceError
-from edge.options import did_you_mean
 from edge.robots.actuator_map import Actuator, ActuatorMap
 from edge.robots.driver import Driver
 from edge.robots.motion import Motion, MotionLimits

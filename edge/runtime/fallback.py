@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge.config.settings import LossSettings
 from edge.frames import AUFrame, State
-from edge.settings import LossSettings
 
 
 class Fallback:

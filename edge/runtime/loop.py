@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from edge.config.settings import LossSettings
 from edge.contracts import Clock, FrameOutput, FrameStage
 from edge.frames import AudioChunk, AUFrame, State
-from edge.metrics import Metrics
+from edge.metrics.counters import Metrics
 from edge.runtime.fallback import Fallback
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.source_keeper import SourceKeeper
-from edge.settings import LossSettings
 
 STOP_FRAMES = (
     6  # sent at the end: 0.2 s at 30 a second, eased over the first, so that a lost datagram or two do no harm

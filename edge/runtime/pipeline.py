@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from edge.contracts import FeatureExtractor, Framer, FrameStage, InferenceSession, Resampler
 from edge.frames import AudioChunk, AUFrame, State
 from edge.manifest import Manifest
-from edge.metrics import Metrics
+from edge.metrics.counters import Metrics
 
 
 class Pipeline:

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge.contracts import Clock
 from edge.errors import AuEdgeError, ConfigurationError, DeviceError
-from edge.realtime import CAPTURE_PRIORITY, make_thread_normal, make_thread_realtime
+from edge.machine.realtime import CAPTURE_PRIORITY, make_thread_normal, make_thread_realtime
 from edge.sources.alsa_devices import MANY_CHANNELS, PULSE_DEVICE, PULSE_PREFIX, USUAL_RATES_HZ, working_rates
 from edge.sources.capture_ring import CaptureRing
 from edge.sources.channels import ChannelChoice

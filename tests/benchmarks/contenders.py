@@ -12,10 +12,10 @@ import numpy as np
 
 from edge.app import find_manifest, make_backend, make_features, protocol_options
 from edge.bench.lanes import Lane, load_speech, open_lane
-from edge.clock import SystemClock
-from edge.configuration import load_settings
+from edge.config.reading import load_settings
 from edge.contracts import InferenceSession
 from edge.frames import AUFrame, State
+from edge.machine.clock import SystemClock
 from edge.manifest import Manifest
 from tests.benchmarks.networks import PaperNetworks
 from tests.benchmarks.straightforward import WINDOW_SAMPLES, Straightforward, librosa_features
@@ -158,7 +158,7 @@ class Bench:
 
     def _outputs(self, n: int, manifest: Manifest, port: int, protocol: str = "osc") -> Contender:
         from edge.app.receivers import make_output
-        from edge.settings import OutputSettings
+        from edge.config.settings import OutputSettings
 
         clock = SystemClock()
         made = [
@@ -187,6 +187,6 @@ def _steps(session: InferenceSession) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of what the peers are made of."""
-    from edge.bench.machine import package_versions
+    from edge.machine.facts import package_versions
 
     return package_versions(("torch", "librosa", "scipy"))

@@ -16,9 +16,9 @@ from typing import Any
 from edge.app import find_manifest, protocol_options
 from edge.bench.live_run import run_block, summarise
 from edge.bench.loopback import run_loopback
-from edge.bench.machine import machine_facts
 from edge.bench.measured_process import ProgramWish
-from edge.configuration import load_settings
+from edge.config.reading import load_settings
+from edge.machine.facts import machine_facts
 from tests.benchmarks.clips import Clip, make_clips
 from tests.benchmarks.contenders import BACKEND, Bench, Contender, versions
 from tests.benchmarks.lip_timing import lip_timing

@@ -42,8 +42,8 @@ def make_paper_networks(folder: Path, speech: Path) -> PaperNetworks:
 
     from calibration.quantize import quantize
     from engine_build.export import export_network
-    from engine_build.train import build_network
-    from engine_build.train_config import TrainConfig
+    from engine_build.training.config import TrainConfig
+    from engine_build.training.train import build_network
 
     torch.manual_seed(1)
     config = TrainConfig(network="paper", features=PAPER_FEATURES)

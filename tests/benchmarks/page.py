@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edge.bench.machine import describe_machine
+from edge.machine.facts import describe_machine
 
 _HEAD = """# Performance
 

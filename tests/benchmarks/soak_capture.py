@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from edge.clock import SystemClock
-from edge.realtime import ENGINE_PRIORITY, make_thread_realtime
+from edge.machine.clock import SystemClock
+from edge.machine.realtime import ENGINE_PRIORITY, make_thread_realtime
 from edge.runtime.source_keeper import SourceKeeper
 from edge.sources.microphone import Microphone
 from tests.virtual_microphone.air import Device

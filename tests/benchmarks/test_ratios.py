@@ -17,13 +17,13 @@ import pytest
 from edge.app import choose_backend, find_manifest, make_every_stage, make_features, make_pipeline, protocol_options
 from edge.app.receivers import make_output
 from edge.bench.lanes import load_speech
-from edge.clock import SystemClock
-from edge.configuration import load_settings
+from edge.config.reading import load_settings
+from edge.config.settings import OutputSettings
 from edge.contracts import FrameOutput
 from edge.features.spectrogram import PaperSpectrogram
 from edge.frames import AudioChunk, AUFrame, State
-from edge.metrics import Metrics
-from edge.settings import OutputSettings
+from edge.machine.clock import SystemClock
+from edge.metrics.counters import Metrics
 from tests.benchmarks.straightforward import WINDOW_SAMPLES, librosa_features
 
 N_ROUNDS = 9

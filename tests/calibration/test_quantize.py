@@ -295,7 +295,7 @@ def test_recording_writes_what_was_heard_and_refuses_silence(tmp_path: Path) -> 
     import soundfile
 
     from calibration.record import record
-    from edge.clock import SystemClock
+    from edge.machine.clock import SystemClock
     from edge.sources.sound_file import SoundFileSource
 
     speech = np.random.default_rng(0).standard_normal(16000) * 0.1

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge.clock import SystemClock
 from edge.contracts import AudioSource
 from edge.errors import DeviceError
 from edge.frames import AudioChunk
+from edge.machine.clock import SystemClock
 from edge.sources.microphone import Microphone
 from edge.sources.pcm_stream import PcmStreamSource
 from edge.sources.sound_file import SoundFileSource

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from edge.app import PROTOCOLS, load_class
+from edge.config.options import Option, parse_value
 from edge.contracts import Codec
 from edge.errors import ConfigurationError
 from edge.frames import State
-from edge.options import Option, parse_value
 from edge.outputs.receiving import StreamDecoder
 from tests.edge.outputs.faces import frame_with, manifest_with, random_frame
 

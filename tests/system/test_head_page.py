@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from edge.config.settings import HeadSettings
 from edge.head.chromium import Chromium, Page, find_browser
 from edge.head.running import HeadThread, start_head_thread
 from edge.head.wire import Drive
 from edge.outputs.receiving import StreamDecoder
-from edge.settings import HeadSettings
 from tests.requirements import need
 from tests.system.head_page import FOREHEAD, MOUTH, channels, difference, keep, opened, sending, settle
 from tests.system.programs import ROOT

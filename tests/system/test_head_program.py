@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.config.settings import HeadSettings
 from edge.head.chromium import Chromium, Page, find_browser
 from edge.head.running import start_head_thread
 from edge.head.video import missing_tools
 from edge.outputs.receiving import StreamDecoder
-from edge.settings import HeadSettings
 from tests.requirements import need
 from tests.system.head_page import FOREHEAD, MOUTH, difference, keep, opened, processor_s, sending, settle
 from tests.system.programs import SPEECH, au_edge, free_udp_port, running

@@ -14,10 +14,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edge.clock import SystemClock
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import AudioChunk
-from edge.realtime import ENGINE_PRIORITY, make_thread_realtime
+from edge.machine.clock import SystemClock
+from edge.machine.realtime import ENGINE_PRIORITY, make_thread_realtime
 from edge.runtime.source_keeper import SourceKeeper
 from edge.sources import microphone as microphone_module
 from edge.sources.alsa_devices import DeviceIdentity, list_devices

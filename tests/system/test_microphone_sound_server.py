@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from edge.clock import SystemClock
 from edge.errors import DeviceError
+from edge.machine.clock import SystemClock
 from edge.runtime.source_keeper import SourceKeeper
 from edge.sources.alsa_devices import list_devices
 from edge.sources.microphone import Microphone

@@ -17,7 +17,7 @@ need("onnxruntime", importlib.util.find_spec("onnxruntime") is not None, "pip in
 # ONNX Runtime (1.32 for one) keeps a device's number and a queue of what it is about to send to its makers there.
 PROGRAMS = {
     "edge": ["-m", "edge", "render", str(SPEECH), "--out", "frames.csv"],
-    "engine_build": ["-c", "import engine_build.verify, onnxruntime as o; o.InferenceSession(@)"],
+    "engine_build": ["-c", "import engine_build.engine.verify, onnxruntime as o; o.InferenceSession(@)"],
     "calibration": ["-c", "import calibration.roll_out, onnxruntime as o; o.InferenceSession(@)"],
 }
 

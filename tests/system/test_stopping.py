@@ -18,7 +18,7 @@ STOP_S = 1.0
 BUSY_STOP_S = 4.0  # on a machine where many wait for a processor: it ends, and with status 0
 # What hangs, as lines of a program: a network that is loaded, a microphone that is opened, one that is closed.
 HANG = "import threading, time\nfrom edge.sources.microphone import Microphone\ndef hang(*_): time.sleep(60)\n"
-LOADING = HANG + "import edge.live\nedge.live.choose_backend = hang\n"
+LOADING = HANG + "import edge.live.program\nedge.live.choose_backend = hang\n"
 OPENING = HANG + "Microphone._acquire = hang\n"
 CLOSING = (
     HANG + "class Stream:\n"

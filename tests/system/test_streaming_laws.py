@@ -10,9 +10,9 @@ import pytest
 import soundfile
 
 from edge.app import choose_backend, find_manifest, make_every_stage, make_pipeline, shipped_models
-from edge.configuration import load_settings
+from edge.config.reading import load_settings
 from edge.frames import AudioChunk, AUFrame
-from edge.metrics import Metrics
+from edge.metrics.counters import Metrics
 from tests.system.programs import SPEECH
 
 RATE_HZ = 44_100

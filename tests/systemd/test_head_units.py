@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.config.settings import HeadSettings
 from edge.errors import EXIT_CONFIGURATION
-from edge.settings import HeadSettings
 from tests.requirements import need
 
 UNITS = Path(__file__).parent.parent.parent / "systemd"

@@ -115,7 +115,7 @@ def test_a_dry_run_says_everything_and_does_nothing(name: str, tmp_path: Path) -
 
 def test_a_first_configuration_with_the_head_sends_it_frames(tmp_path: Path) -> None:
     from edge.app import protocol_options
-    from edge.configuration import load_settings
+    from edge.config.reading import load_settings
 
     source = (ROOT / "systemd" / "install.sh").read_text(encoding="utf-8")
     (command,) = [line.strip() for line in source.splitlines() if line.strip().startswith("run sed")]

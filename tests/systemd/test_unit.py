@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import EXIT_CONFIGURATION
-from edge.realtime import CAPTURE_PRIORITY, ENGINE_PRIORITY
+from edge.machine.realtime import CAPTURE_PRIORITY, ENGINE_PRIORITY
 from tests.requirements import need
 
 FOLDER = Path(__file__).parent.parent.parent / "systemd"

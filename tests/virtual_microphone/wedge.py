@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from edge.clock import SystemClock
 from edge.errors import BackendError, DeviceError
+from edge.machine.clock import SystemClock
 from edge.sources import microphone as microphone_module
 from edge.sources.microphone import Microphone
 from tests.virtual_microphone.air import Device

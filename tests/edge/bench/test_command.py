@@ -17,7 +17,7 @@ from edge.bench.measured_process import MeasuredProcess, ProgramWish
 from edge.bench.process_usage import memory_mib, sample_usage, usage_between
 from edge.cli import main
 from edge.errors import DeviceError
-from edge.realtime import ENGINE_PRIORITY, MAIN_PRIORITY
+from edge.machine.realtime import ENGINE_PRIORITY, MAIN_PRIORITY
 from tests.requirements import need
 
 SPEECH = Path("edge/demo/speech.flac").resolve()

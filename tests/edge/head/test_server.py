@@ -12,12 +12,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from edge.config.settings import HeadSettings
 from edge.errors import DeviceError
 from edge.frames import AUFrame, State
 from edge.head.running import HeadThread, open_in_browser, start_head_thread
 from edge.head.wire import Drive
 from edge.outputs.receiving import StreamDecoder
-from edge.settings import HeadSettings
 from tests.requirements import need
 
 try:

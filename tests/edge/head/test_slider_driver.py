@@ -8,7 +8,7 @@ import time
 
 from edge.app import protocol_options
 from edge.commands.head import Driver
-from edge.configuration import load_settings
+from edge.config.reading import load_settings
 from edge.head.wire import Drive
 
 

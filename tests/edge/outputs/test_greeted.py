@@ -10,14 +10,14 @@ from contextlib import contextmanager
 import pytest
 
 from edge.app.receivers import make_output
-from edge.clock import SystemClock
+from edge.config.settings import OutputSettings
 from edge.contracts import Transport
 from edge.errors import DeviceError
+from edge.machine.clock import SystemClock
 from edge.outputs.greeted import GONE_AFTER_S, MAX_RECEIVERS, GreetedTransport
 from edge.outputs.ifacialmocap import GOOD_BYE, HELLO, IFacialMocapCodec, in_version, read_hello
 from edge.outputs.sender import Output
 from edge.outputs.udp import UdpTransport
-from edge.settings import OutputSettings
 from tests.edge.outputs.faces import FakeClock, frame_with, golden, manifest_with, receiver
 from tests.requirements import need
 

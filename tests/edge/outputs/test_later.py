@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from edge.app.receivers import make_output
+from edge.config.settings import OutputSettings
 from edge.contracts import FrameOutput
 from edge.frames import AUFrame, State
 from edge.outputs.later import LaterOutput
 from edge.robots.robot_output import RobotOutput
-from edge.settings import OutputSettings
 from tests.edge.outputs.faces import FakeClock, frame_with, manifest_with
 
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge.config.settings import LifeSettings
 from edge.contracts import FrameStage
 from edge.frames import AUFrame, State
 from edge.postprocess.life import FULL_LOOK_DEG, Life, Living, lid
-from edge.settings import LifeSettings
 from edge.vocabulary import ARKIT_APPLE
 
 ON = LifeSettings(enabled=True, blink=1.0, saccade_deg=2.0, breath_deg=0.4, sway_deg=1.5)

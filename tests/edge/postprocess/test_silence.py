@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edge.config.settings import SilenceSettings
 from edge.frames import AUFrame, State
 from edge.postprocess.silence import SilenceGate
-from edge.settings import SilenceSettings
 from tests.edge.postprocess.sounds import PERIOD_S, PERIOD_SAMPLES, RATE_HZ, band_noise, vowel
 
 

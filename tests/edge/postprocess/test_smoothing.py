@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from edge.config.settings import SmoothingSettings
 from edge.frames import AUFrame
 from edge.postprocess.smoothing import DERIVATIVE_CUTOFF_HZ, OneEuro, Smoothing, channel_group
-from edge.settings import SmoothingSettings
 
 PERIOD_S = 1 / 30
 

@@ -13,11 +13,11 @@ import pytest
 import soundfile
 
 from edge.app import choose_backend, find_manifest, make_every_stage, make_pipeline, shipped_speech
-from edge.configuration import load_settings
+from edge.config.reading import load_settings
+from edge.config.settings import SilenceSettings
 from edge.frames import AudioChunk, AUFrame, State
-from edge.metrics import Metrics
+from edge.metrics.counters import Metrics
 from edge.postprocess.silence import SilenceGate
-from edge.settings import SilenceSettings
 from tests.edge.postprocess.sounds import PERIOD_S, PERIOD_SAMPLES, RATE_HZ, at_level, band_noise
 
 BREATH_BELOW_DB = 32.0

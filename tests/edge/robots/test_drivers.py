@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from edge.clock import SystemClock
 from edge.errors import ConfigurationError, DeviceError
+from edge.machine.clock import SystemClock
 from edge.robots import assembly
 from edge.robots.actuator_map import load_actuator_map
 from edge.robots.assembly import DRIVERS, load_driver, make_driver

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.clock import SystemClock
 from edge.contracts import FrameOutput
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import AUFrame, State
+from edge.machine.clock import SystemClock
 from edge.robots.controller import Controller
 from edge.robots.driver import Driver
 from edge.robots.motion import MotionLimits

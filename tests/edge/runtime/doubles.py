@@ -12,7 +12,7 @@ from edge.errors import DeviceError
 from edge.features.framing import FrameAxis, Framer
 from edge.frames import AudioChunk, AUFrame
 from edge.manifest import Manifest, StateTensor
-from edge.metrics import Metrics
+from edge.metrics.counters import Metrics
 from edge.runtime.pipeline import Pipeline
 
 RATE_HZ = 44_100

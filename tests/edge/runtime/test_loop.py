@@ -9,12 +9,12 @@ import time
 import numpy as np
 import pytest
 
+from edge.config.settings import LossSettings
 from edge.errors import BackendError
 from edge.frames import State
-from edge.metrics import Metrics
+from edge.metrics.counters import Metrics
 from edge.runtime.loop import STOP_FRAMES, FrameLoop
 from edge.runtime.source_keeper import SourceKeeper
-from edge.settings import LossSettings
 from tests.edge.runtime.doubles import Collector, CountingSession, ManualClock, ScriptedSource, manifest, pipeline
 
 PERIOD_S = 1 / 30

@@ -7,8 +7,8 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.clock import SystemClock
 from edge.errors import InputError
+from edge.machine.clock import SystemClock
 from edge.sources.sound_file import SoundFileSource
 
 HEADS = st.sampled_from(

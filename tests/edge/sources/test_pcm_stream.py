@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge.clock import SystemClock
 from edge.errors import ConfigurationError, DeviceError, InputError
 from edge.frames import AudioChunk
+from edge.machine.clock import SystemClock
 from edge.sources.pcm_stream import PcmStreamSource
 
 RATE_HZ = 16_000
@@ -299,7 +299,7 @@ def test_impossible_options_are_refused(options: dict[str, object]) -> None:
 
 STDIN_PROGRAM = """
 import sys
-from edge.clock import SystemClock
+from edge.machine.clock import SystemClock
 from edge.errors import AuEdgeError
 from edge.sources.pcm_stream import PcmStreamSource
 source = PcmStreamSource("stdin", clock=SystemClock(), rate_hz=16000, pace=sys.argv[1])

@@ -1,0 +1,1 @@
+"""The configuration: its keys with units and bounds, and how it is read."""

@@ -1,0 +1,1 @@
+"""The running program: opens the parts, runs the loop, reloads, reports, ends."""

@@ -1,0 +1,1 @@
+"""What the program counts about itself, and the endpoint that shows it to Prometheus."""

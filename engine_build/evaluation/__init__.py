@@ -1,0 +1,1 @@
+"""Measuring a network, and what the program showed of it, against labels."""

@@ -1,0 +1,1 @@
+"""Training: configuration, batches, targets, losses, scores, the loop and its plot."""

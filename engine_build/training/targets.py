@@ -1,0 +1,113 @@
+"""What a corpus's labels say before training: which channels they inform, how much each varies, how the face moves.
+
+In: loaded corpora and the configuration. Out: plain numbers and tensors that the loss is scaled with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine_build.data.corpus import Corpus
+from engine_build.training.batches import Batch
+from engine_build.training.config import TrainConfig
+
+MET_MM = 0.25  # what landmarks show of closed lips
+MIN_CONFIDENCE = 0.05  # channels under this are no evidence for lip geometry
+
+
+def mask_channels(corpus: Corpus, config: TrainConfig) -> None:
+    """Take the confidence of channels that the configuration masks: nothing is learnt of them."""
+    for i, channel in enumerate(config.channels):
+        if channel.startswith(tuple(config.masked_prefixes)):
+            corpus.confidence[:, i] = 0.0
+
+
+def uninformed_channels(corpora: list[Corpus], channels: tuple[str, ...]) -> list[str]:
+    """Return the channels that no face in the data informs: sounds that are not speech only say that they rest."""
+    faces = [corpus for corpus in corpora if not corpus.spec.is_rest] or corpora
+    best = np.max([corpus.confidence.mean(axis=0) for corpus in faces], axis=0)
+    return [name for name, value in zip(channels, best, strict=True) if value < MIN_CONFIDENCE]
+
+
+def as_target(batch: Batch, generated_trust: float) -> Any:
+    """Return a batch's labels as tensors."""
+    import torch
+
+    from engine_build.training.losses import Target
+
+    return Target(
+        torch.from_numpy(batch.activations),
+        torch.from_numpy(batch.confidence),
+        torch.from_numpy(batch.head_deg),
+        torch.from_numpy(batch.head_confidence),
+        torch.from_numpy(batch.geometry),
+        torch.from_numpy(batch.phones),
+        torch.from_numpy(np.where(batch.is_generated, generated_trust, 1.0).astype(np.float32)),
+    )
+
+
+def label_scale(corpora: list[Corpus], config: TrainConfig) -> Any:
+    """Return the statistics of the real labels (of all where none is real)."""
+    import torch
+
+    from engine_build.labels.channels import CHANNELS
+    from engine_build.labels.geometry import eye_distance_mm, face_geometry
+    from engine_build.training.losses import LabelScale
+    from engine_build.voices.phone_shape import PHONES
+
+    real = [c for c in corpora if not c.spec.is_generated and not c.spec.is_rest] or corpora
+    activations = np.concatenate([np.where(c.confidence > 0, c.activations, np.nan) for c in real])
+    geometry = np.concatenate([c.geometry for c in real])
+    head = np.concatenate([c.head_deg for c in real])
+    with np.errstate(all="ignore"):
+        channel_std = np.nan_to_num(_nan_std(activations))
+        geometry_std = np.nan_to_num(_nan_std(geometry), nan=1.0)
+        geometry_mean = np.nan_to_num(_nan_mean(geometry))
+    confidence = np.concatenate([c.confidence for c in real]).mean(axis=0)
+    slopes = face_slopes(config, activations) * (confidence > MIN_CONFIDENCE)[:, None]
+    rest = geometry_mean - np.nan_to_num(_nan_mean(activations)) @ slopes
+    rest[0] = face_geometry(np.zeros((1, len(CHANNELS))))[0, 0]
+    return LabelScale(
+        torch.tensor(np.maximum(channel_std, 0.02), dtype=torch.float32),
+        torch.tensor(geometry_mean, dtype=torch.float32),
+        torch.tensor(np.maximum(geometry_std, 1e-4), dtype=torch.float32),
+        torch.tensor(np.maximum(head.std(axis=0), 0.5), dtype=torch.float32),
+        torch.tensor(slopes, dtype=torch.float32),
+        torch.tensor(rest, dtype=torch.float32),
+        MET_MM / eye_distance_mm(),
+        torch.tensor([PHONES.index(name) for name in ("P", "B", "M")]),
+    )
+
+
+def face_slopes(config: TrainConfig, activations: Any) -> Any:
+    """Return [n_channels, 3]: how gap, width and chin distance of the face change with each activation.
+
+    The blendshape face is nearly linear; the slopes are taken at the mean face of the labels, lips a little open.
+    """
+    from engine_build.labels.channels import CHANNELS
+    from engine_build.labels.geometry import face_geometry
+
+    ours = {name: i for i, name in enumerate(config.channels)}
+    mean = dict(zip(config.channels, np.nan_to_num(_nan_mean(activations)), strict=True))
+    base = np.array([mean.get(name, 0.0) for name in CHANNELS])
+    base[list(CHANNELS).index("jawOpen")] += 0.1
+    slopes = np.zeros((len(config.channels), 3))
+    for i, name in enumerate(CHANNELS):
+        if name in ours:
+            step = np.zeros(len(CHANNELS))
+            step[i] = 0.02
+            slopes[ours[name]] = (face_geometry((base + step)[None])[0] - face_geometry((base - step)[None])[0]) / 0.04
+    return slopes
+
+
+def _nan_mean(values: Any) -> Any:
+    known = np.isfinite(values)
+    return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+
+
+def _nan_std(values: Any) -> Any:
+    known = np.isfinite(values)
+    centred = np.where(known, values - _nan_mean(values), 0.0)
+    return np.sqrt((centred**2).sum(axis=0) / np.maximum(known.sum(axis=0), 1))

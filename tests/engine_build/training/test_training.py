@@ -1,0 +1,290 @@
+"""Training on five seconds of sound: it resumes as if it had not been killed, respects masks, exports, evaluates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.requirements import need_module
+
+torch = need_module("torch")
+
+from edge.errors import ConfigurationError, InputError  # noqa: E402  (torch may be missing)
+from edge.manifest import load_manifest  # noqa: E402
+from engine_build.data.corpus import CorpusSpec  # noqa: E402
+from engine_build.data.frame_labels import load_corpus  # noqa: E402
+from engine_build.evaluation.evaluate import evaluate, read_spoken, write_report  # noqa: E402
+from engine_build.export import export_network, load_trained, mix_weights, sealed  # noqa: E402
+from engine_build.training.config import TrainConfig, from_json  # noqa: E402
+from engine_build.training.losses import largest_change  # noqa: E402
+from engine_build.training.train import Trainer, as_target  # noqa: E402
+from engine_build.voices.recording_phones import write_phones  # noqa: E402
+from tests.engine_build.tiny_dataset import write_tiny_dataset  # noqa: E402
+
+OPTIONS = {"first_maps": 4, "second_maps": 4, "width": 16, "hidden": 8}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny"))
+
+
+def config_for(dataset: Path, **changes: object) -> TrainConfig:
+    corpus = {"name": "tiny", "audio": str(dataset / "audio"), "labels": str(dataset / "labels.npz")}
+    raw = {
+        "options": OPTIONS,
+        "corpora": [{**corpus, "clips": "3 ! 4"}],
+        "validation": [{**corpus, "name": "held", "clips": "3 % 4"}],
+        "n_steps": 6,
+        "batch": 2,
+        "n_frames": 20,
+        "validate_every": 3,
+        "bfloat16": False,
+        **changes,
+    }
+    return from_json(raw)
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(dataset: Path, tmp_path: Path) -> None:
+    config = config_for(dataset)
+    straight = Trainer(config, tmp_path / "straight", tmp_path / "cache", quiet=True)
+    straight.train()
+    killed = Trainer(config, tmp_path / "killed", tmp_path / "cache", quiet=True)
+    real_step = killed._one_step
+
+    def dies_after_four() -> dict[str, float]:
+        if killed.step == 4:
+            raise KeyboardInterrupt
+        return real_step()
+
+    killed._one_step = dies_after_four  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        killed.train()
+    resumed = Trainer(config, tmp_path / "killed", tmp_path / "cache", quiet=True)
+    assert resumed.step == 3  # the last validation wrote a checkpoint
+    resumed.train()
+    for (name, one), other in zip(
+        straight.average.state_dict().items(), resumed.average.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5, msg=name)
+
+
+def test_training_lowers_the_loss(dataset: Path, tmp_path: Path) -> None:
+    config = config_for(dataset, n_steps=40, validate_every=10, learning_rate=5e-3)
+    trainer = Trainer(config, tmp_path / "run", tmp_path / "cache", quiet=True)
+    trainer.train()
+    losses = [entry["train"]["activations"] for entry in trainer.history]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_change_that_counts_is_the_largest_of_a_sequence() -> None:
+    one = torch.zeros(2, 10, 4)
+    other = one.clone()
+    other[0, 3, 1], other[0, 5, 1], other[1, 9, 2] = -0.4, 0.1, 0.2
+    assert largest_change(one, other).item() == pytest.approx((0.4 + 0.2) / 2)
+
+
+def test_training_makes_a_face_depend_less_on_the_level(dataset: Path, tmp_path: Path) -> None:
+    size = {"n_steps": 40, "validate_every": 40, "batch": 4, "n_frames": 30, "learning_rate": 5e-3}
+    changes = []
+    for weight in (0.0, 3.0):
+        config = config_for(dataset, **size, loss={"level": weight}, augment={"gain_db": 40.0})
+        trainer = Trainer(config, tmp_path / f"{weight}", tmp_path / "cache", quiet=True)
+        trainer.train()
+        assert ("level" in trainer.history[-1]["train"]) == (weight > 0)
+        near_silence = trainer.sampler.draw(10**6).features - np.float32(0.7)  # where the network is not free of level
+        with torch.no_grad():
+            changes.append(float(trainer._level_change(near_silence)))
+    assert changes[1] < 0.7 * changes[0]
+
+
+def test_what_has_no_confidence_gives_no_gradient(dataset: Path, tmp_path: Path) -> None:
+    trainer = Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True)
+    batch = trainer.sampler.draw(0)
+    silent = [i for i, name in enumerate(trainer.config.channels) if name in ("mouthClose", "eyeBlinkLeft", "jawLeft")]
+    from engine_build.training.losses import face_loss
+
+    activations = torch.full(batch.activations.shape, 0.4, requires_grad=True)
+    target = as_target(batch, 0.5)
+    total, _ = face_loss(
+        activations, torch.zeros(*batch.head_deg.shape), None, None, target, trainer.scale, trainer.config.loss
+    )
+    total.backward()
+    assert activations.grad is not None
+    assert not activations.grad[..., silent].any()
+    assert activations.grad[..., trainer.config.channels.index("jawOpen")].any()
+
+
+@pytest.mark.parametrize(("closed_at", "is_met"), [(7, False), (8, True), (10, True), (11, True), (12, False)])
+def test_lips_have_to_meet_once_about_a_closing_phone(closed_at: int, is_met: bool) -> None:
+    """A /b/ of one frame, at 10: lips that are closed from two frames before to one after have met."""
+    from engine_build.training.losses import narrowest_near
+
+    gap = torch.full((2, 20), 5.0)
+    gap[0, closed_at] = 0.1
+    near = narrowest_near(gap)
+    assert (near[0, 10].item() == pytest.approx(0.1)) == is_met
+    assert (near[1] == 5.0).all()
+
+
+def test_the_exported_graph_is_the_network_and_its_manifest_loads(dataset: Path, tmp_path: Path) -> None:
+    Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True).train()
+    config, network = load_trained(tmp_path / "run")
+    path = tmp_path / "out" / "tiny.json"
+    assert export_network(network, config, path, {"name": "tiny", "version": "1", "licence": "MIT"}) < 1e-4
+    manifest = load_manifest(path)
+    manifest.verify_graph()
+    assert manifest.channels == config.channels
+    assert {"mouthClose", "eyeBlinkLeft", "jawLeft"} <= set(manifest.masked_channels)
+    assert "jawOpen" not in manifest.masked_channels
+    with torch.no_grad():
+        out = network(torch.zeros(1, 3, 80, 3), network.initial_state(1))
+    masked = [manifest.channels.index(name) for name in manifest.masked_channels]
+    assert float(out.activations[..., masked].max()) < 1e-6
+
+
+def test_an_evaluation_writes_both_reports(dataset: Path, tmp_path: Path) -> None:
+    Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True).train()
+    config, network = load_trained(tmp_path / "run")
+    path = tmp_path / "tiny.json"
+    export_network(network, config, path, {"name": "tiny", "version": "1", "licence": "MIT"})
+    spec = CorpusSpec("tiny", str(dataset / "audio"), str(dataset / "labels.npz"))
+    manifest = load_manifest(path)
+    report = evaluate(manifest, spec, read_spoken(dataset / "phones.json"), tmp_path / "cache", manifest)
+    report.numbers["channels"]["mouthPucker"]["r"] = float("nan")  # as where a channel rests
+    write_report(report, tmp_path / "report")
+    strict = json.JSONDecoder(parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    numbers = strict.decode((tmp_path / "report" / "report.json").read_text())
+    assert numbers["channels"]["mouthPucker"]["r"] is None
+    assert set(numbers["lips"]) == {"inner_lip_gap", "mouth_width", "nose_chin"}
+    assert numbers["phones"]["n_closing_phones"] == 4
+    assert numbers["against_float32"]["mean_difference"] == 0.0
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.count("<img") == 4  # bars, and the curves of three clips
+
+
+def test_phones_are_read_as_voices_writes_them(dataset: Path, tmp_path: Path) -> None:
+    whole = read_spoken(dataset / "phones.json")
+    write_phones(tmp_path / "phones.json", {clip: tuple(spoken["phones"]) for clip, spoken in whole.items()})
+    phones_only = {clip: {"phones": spoken["phones"], "words": []} for clip, spoken in whole.items()}
+    assert read_spoken(tmp_path / "phones.json") == phones_only
+    (tmp_path / "odd.json").write_text('{"clip0": [["P", 0.1]]}')
+    with pytest.raises(InputError, match=r"odd\.json"):
+        read_spoken(tmp_path / "odd.json")
+
+
+@pytest.mark.parametrize("lookahead_ms", [0.0, 100.0])
+def test_what_the_program_shows_is_measured_beside_the_network(
+    dataset: Path, tmp_path: Path, lookahead_ms: float
+) -> None:
+    """Rendered without gate and smoothing, both are the same face at the same times; with them, they differ."""
+    from edge.cli import main
+
+    trainer = Trainer(config_for(dataset, lookahead_ms=lookahead_ms), tmp_path / "run", tmp_path / "cache", quiet=True)
+    trainer.train()
+    config, network = load_trained(tmp_path / "run")
+    path = tmp_path / "tiny.json"
+    export_network(network, config, path, {"name": "tiny", "version": "1", "licence": "MIT"})
+    sounds = [str(sound) for sound in sorted((dataset / "audio").iterdir())]
+    spec = CorpusSpec("tiny", str(dataset / "audio"), str(dataset / "labels.npz"))
+    measured = []
+    for name, how in (("raw", ["--raw"]), ("whole", [])):
+        out = tmp_path / name
+        assert (
+            main(["render", *sounds, "--out", str(out), "--format", "npz", "--quiet", "--model", str(path), *how]) == 0
+        )
+        report = evaluate(load_manifest(path), spec, {}, tmp_path / "cache", shown=out)
+        measured.append(report.numbers)
+    for name, values in measured[0]["lips"].items():
+        # with look-ahead the program hears silence behind the end, and the evaluation repeats the last face
+        assert measured[0]["shown"]["lips"][name]["error_mm"] == pytest.approx(values["error_mm"], rel=0.02)
+    assert measured[1]["shown"]["lips"] != measured[1]["lips"]
+    write_report(report, tmp_path / "report")
+    assert "as the whole program showed them" in (tmp_path / "report" / "report.html").read_text()
+    (tmp_path / "whole" / f"{report.corpus.clips[0]}.npz").unlink()
+    with pytest.raises(InputError, match=r"frames of clip .*au-edge render"):
+        evaluate(load_manifest(path), spec, {}, tmp_path / "cache", shown=tmp_path / "whole")
+
+
+def test_labels_are_read_at_the_ends_of_frames_and_look_ahead_looks_back(dataset: Path, tmp_path: Path) -> None:
+    config = config_for(dataset)
+    spec = CorpusSpec("tiny", str(dataset / "audio"), str(dataset / "labels.npz"))
+    now = load_corpus(spec, config.channels, config.feature_spec(), tmp_path)
+    late = load_corpus(spec, config.channels, config.feature_spec(), tmp_path, lookahead_ms=100.0)
+    jaw = config.channels.index("jawOpen")
+    labels = np.load(dataset / "labels.npz")["activations"][:30, 0]
+    times = (np.arange(20) + 1) / 30
+    np.testing.assert_allclose(now.activations[:20, jaw], np.interp(times * 25, np.arange(30), labels), atol=1e-6)
+    np.testing.assert_allclose(late.activations[3:23, jaw], now.activations[:20, jaw], atol=1e-6)
+
+
+def test_labels_much_longer_than_the_sound_are_refused(dataset: Path, tmp_path: Path) -> None:
+    labels = dict(np.load(dataset / "labels.npz"))
+    labels["clips"] = np.array(["clip0", "clip1"])
+    labels["n_frames"] = np.array([60, 60])
+    np.savez(tmp_path / "labels.npz", **labels)
+    spec = CorpusSpec("wrong", str(dataset / "audio"), str(tmp_path / "labels.npz"))
+    config = config_for(dataset)
+    with pytest.raises(InputError, match="s of sound"):
+        load_corpus(spec, config.channels, config.feature_spec(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [("n_step=3", "n_steps"), ("loss.phone=1", "loss.phones"), ("seed", "key=value")],
+    ids=["unknown", "nested", "form"],
+)
+def test_a_misspelt_option_is_refused_with_the_one_that_was_meant(change: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        from_json({}, [change])
+
+
+def test_a_configuration_survives_its_file(dataset: Path) -> None:
+    config = config_for(dataset, augment={"warp": 0.1})
+    assert from_json(config.as_json()) == config
+
+
+def test_a_sealed_network_is_exported_as_it_predicts(dataset: Path, tmp_path: Path) -> None:
+    Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True).train()
+    config, network = load_trained(tmp_path / "run")
+    facts = {"name": "s", "version": "1", "licence": "none", "lip_seal_mm": 1.3}
+    worst = export_network(sealed(network, config, 1.3), config, tmp_path / "sealed.json", facts)
+    assert worst <= 1e-4
+    assert list(load_manifest(tmp_path / "sealed.json").masked_channels) == network.masked_channels
+    with pytest.raises(ConfigurationError, match="out of range"):
+        sealed(network, config, 40.0)
+
+
+def test_weights_lie_between_those_of_two_runs(dataset: Path, tmp_path: Path) -> None:
+    first = Trainer(config_for(dataset), tmp_path / "first", tmp_path / "cache", quiet=True)
+    first.train()
+    further = config_for(dataset, start_from=str(tmp_path / "first" / "best.pt"), seed=3, learning_rate=0.02)
+    Trainer(further, tmp_path / "further", tmp_path / "cache", quiet=True).train()
+    old = load_trained(tmp_path / "first")[1].state_dict()
+    new = load_trained(tmp_path / "further")[1].state_dict()
+    assert any(not torch.equal(old[name], new[name]) for name in old)
+    for share in (0.0, 0.25, 1.0):
+        network = load_trained(tmp_path / "further")[1]
+        mix_weights(network, load_trained(tmp_path / "first")[1], share)
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                torch.testing.assert_close(value, share * old[name] + (1 - share) * new[name])
+    with pytest.raises(ConfigurationError, match="share"):
+        mix_weights(network, network, 1.5)
+    wider = Trainer(
+        config_for(dataset, options={**OPTIONS, "width": 24}), tmp_path / "wider", tmp_path / "cache", quiet=True
+    )
+    with pytest.raises(InputError, match="sizes"):
+        mix_weights(network, wider.network, 0.5)
+
+
+def test_a_checkpoint_is_read_as_its_averaged_weights(dataset: Path, tmp_path: Path) -> None:
+    trainer = Trainer(config_for(dataset, learning_rate=0.02), tmp_path / "run", tmp_path / "cache", quiet=True)
+    trainer.train()
+    read = load_trained(tmp_path / "run", "checkpoint.pt")[1].state_dict()
+    informed = [name for name in read if not name.startswith("face.")]  # that of channels without data is silenced
+    assert all(torch.equal(read[name], trainer.average.state_dict()[name]) for name in informed)
+    assert any(not torch.equal(read[name], trainer.network.state_dict()[name]) for name in informed)
