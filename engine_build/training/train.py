@@ -211,6 +211,7 @@ class Trainer:
             "best": self.best,
             "since_best": self.since_best,
             "history": self.history,
+            "masked": self.masked,
         }
         _save(torch.save, state, self.folder / "checkpoint.pt")
         (self.folder / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")

@@ -31,6 +31,7 @@ need_module("onnx")
 WITHOUT_FLOAT = {"paper"}  # 19 MB for a network that is here as the reference; its report is checked
 MAX_SATURATED_SHARE = 1e-3  # of a tensor's values
 MAX_GROWTH = 1.25  # of the error between the first and the last third, and from one hearing to the next
+STILL = 1e-4  # an activation that never reaches this over two minutes of speech shows nothing
 NAMES = [name for name in shipped_models() if name not in WITHOUT_FLOAT]
 
 
@@ -82,6 +83,13 @@ def test_int8_stays_within_the_budget(compared: Compared) -> None:
     assert correlation_loss(found) == max(lost.values())
     assert found["lip_geometry"]["lip_gap_mm"]["rms"] < 0.5
     assert found["head_deg"]["rms"] < 0.5
+
+
+def test_a_channel_that_never_moves_is_named_as_one_that_rests(compared: Compared) -> None:
+    for found, manifest in ((compared.int8, compared.manifest), (compared.reference, compared.float_manifest)):
+        highest = found.activations.max(axis=0)
+        still = {name for name, value in zip(manifest.channels, highest, strict=True) if value < STILL}
+        assert still == set(manifest.masked_channels)
 
 
 def test_its_error_does_not_grow_with_time(compared: Compared) -> None:

@@ -288,3 +288,10 @@ def test_a_checkpoint_is_read_as_its_averaged_weights(dataset: Path, tmp_path: P
     informed = [name for name in read if not name.startswith("face.")]  # that of channels without data is silenced
     assert all(torch.equal(read[name], trainer.average.state_dict()[name]) for name in informed)
     assert any(not torch.equal(read[name], trainer.network.state_dict()[name]) for name in informed)
+
+
+def test_every_file_of_a_run_knows_what_no_data_has_taught(dataset: Path, tmp_path: Path) -> None:
+    Trainer(config_for(dataset), tmp_path / "run", tmp_path / "cache", quiet=True).train()
+    taught = [load_trained(tmp_path / "run", name)[1].masked_channels for name in ("best.pt", "checkpoint.pt")]
+    assert taught[0] == taught[1]
+    assert {"mouthClose", "jawLeft"} <= set(taught[0])
