@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from edge.contracts.network import InferenceBackend, InferenceSession
 from edge.contracts.outputs import Codec, Datagram, FrameOutput, FrameStage, Transport
-from edge.contracts.sound import AudioSource, Clock, FeatureExtractor, Framer, Resampler
+from edge.contracts.sound import AudioSource, Clock, FeatureExtractor, Framer, Player, PlayPosition, Resampler
 
 __all__ = [
     "AudioSource",
@@ -21,6 +21,8 @@ __all__ = [
     "Framer",
     "InferenceBackend",
     "InferenceSession",
+    "PlayPosition",
+    "Player",
     "Resampler",
     "Transport",
 ]

@@ -1,8 +1,9 @@
-"""From the microphone to the network's input: time, sound, rates, windows, features."""
+"""From the microphone to the network's input: time, sound, rates, windows, features; and to the loudspeaker."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from edge.frames import AudioChunk, Float32Array
@@ -151,4 +152,100 @@ class FeatureExtractor(Protocol):
             window: float32 [window_samples], read only for the callee.
             out: float32, C-contiguous, of `shape`; overwritten.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class PlayPosition:
+    """A point of a player's clock.
+
+    Attributes:
+        sample_index: A sample, counted over all that was written since `open`.
+        at_s: CLOCK_MONOTONIC time at which it leaves the loudspeaker (by the converter's time; the air is not in it).
+    """
+
+    sample_index: int
+    at_s: float
+
+
+@runtime_checkable
+class Player(Protocol):
+    """A loudspeaker, or the machine's time in place of one; whoever plays sound follows its clock.
+
+    Samples are counted from 0 at `open`, every sample that `write` took, also those that `clear` dropped: an index
+    always means the same sample, and the next one that is written has the next index. Where nothing was written in
+    time (an underrun, a pause between utterances) the loudspeaker is silent and the samples that come next are later.
+    `write`, `clear`, `position` and `time_of` are called from one thread and never wait for the device.
+    """
+
+    @property
+    def description(self) -> str:
+        """Return one line that tells a person what plays ("USB audio, hw:1,0, 48000 Hz, 2 channels")."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """Return "closed", "playing", or "held" while the device is lost and is tried again."""
+        ...
+
+    def open(self, rate_hz: int) -> None:
+        """Acquire the device; a device at another rate is resampled to inside.
+
+        Args:
+            rate_hz: Of the samples that `write` will be given.
+
+        Raises:
+            DeviceError: It cannot be had now; the caller may try again.
+            ConfigurationError: It is unknown, ambiguous or cannot do what is asked.
+        """
+        ...
+
+    def write(self, samples: Float32Array) -> int:
+        """Take sound to be played behind what was written before.
+
+        Args:
+            samples: float32 [n], full scale = 1.0; copied.
+
+        Returns:
+            How many samples were taken, from the first on: the ring is bounded. Never waits.
+        """
+        ...
+
+    def room(self) -> int:
+        """Return how many samples `write` would take now."""
+        ...
+
+    def clear(self) -> int:
+        """Drop what has not left yet, with a fade of 5 ms at most against a click; return the samples dropped."""
+        ...
+
+    def position(self) -> PlayPosition:
+        """Return the last known pair of sample and time; before the first sound, sample 0 at the time it could leave.
+
+        While the device is lost (state "held") the samples go on as if played, by the machine's time.
+        """
+        ...
+
+    def time_of(self, sample_index: int) -> float:
+        """Return the CLOCK_MONOTONIC time at which a written sample leaves the loudspeaker, or left it.
+
+        Args:
+            sample_index: Counted as in `position`; that of a sample not yet written is extrapolated.
+
+        Returns:
+            Seconds, by the player's own clock with its drift. Of consecutive samples without a pause between them it
+            never goes back.
+        """
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return counts since the program started: `underruns`, `dropped_samples`, `reopened`, and more."""
+        ...
+
+    def warnings(self) -> Sequence[str]:
+        """Return lines about the device, each of them once."""
+        ...
+
+    def close(self) -> None:
+        """Release the device; may be called twice."""
         ...
