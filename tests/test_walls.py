@@ -18,8 +18,8 @@ FLOORS = (
     ("edge.contracts",),  # what the rooms promise each other
     ("edge.metrics",),  # what they count
     (  # the rooms: each one thing, by the contracts alone
-        "edge.backends", "edge.features", "edge.head", "edge.metrics.http", "edge.outputs", "edge.postprocess",
-        "edge.recording", "edge.robots", "edge.runtime", "edge.sources", "edge.watch",
+        "edge.backends", "edge.expression", "edge.features", "edge.head", "edge.metrics.http", "edge.outputs",
+        "edge.postprocess", "edge.recording", "edge.robots", "edge.runtime", "edge.sources", "edge.watch",
     ),
     ("edge.app",),  # the composition root: the one place that chooses among the rooms
     ("edge.live", "edge.self_test"),  # the running program

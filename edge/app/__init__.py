@@ -10,7 +10,7 @@ from edge.app.models import (
     shipped_models,
     shipped_speech,
 )
-from edge.app.pipelines import make_every_stage, make_features, make_pipeline, make_stages
+from edge.app.pipelines import make_every_stage, make_expression, make_features, make_pipeline, make_stages
 from edge.app.receivers import make_outputs
 from edge.app.tables import BACKENDS, FEATURES, PROTOCOLS, TRANSPORTS, load_class, protocol_options
 
@@ -26,6 +26,7 @@ __all__ = [
     "load_class",
     "make_backend",
     "make_every_stage",
+    "make_expression",
     "make_features",
     "make_outputs",
     "make_pipeline",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from edge.app.tables import FEATURES, load_class
 from edge.config.settings import Settings
@@ -12,9 +13,28 @@ from edge.manifest import Manifest
 from edge.metrics.counters import Metrics
 from edge.runtime.pipeline import Pipeline
 
+if TYPE_CHECKING:
+    from edge.expression.expression import Expression
 
-def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage], list[FrameStage]]:
-    """Return what makes a face of the network's output, and what is done last to every face, with or without sound."""
+
+def make_expression(settings: Settings, manifest: Manifest) -> Expression:
+    """Make what takes the application's wishes; it outlives the stages of a configuration."""
+    from edge.expression.expression import Expression
+
+    return Expression(settings.expression, manifest.channels, settings.limit)
+
+
+def make_stages(
+    settings: Settings, manifest: Manifest, expression: Expression | None = None
+) -> tuple[list[FrameStage], list[FrameStage]]:
+    """Return what makes a face of the network's output, and what is done last to every face, with or without sound.
+
+    Args:
+        settings: The configuration.
+        manifest: The network's facts.
+        expression: What the application wants of the face; None makes one that keeps to the configuration.
+    """
+    from edge.expression.stage import Expressing
     from edge.postprocess.life import Life, Living
     from edge.postprocess.limits import Gains, Limits
     from edge.postprocess.prosody import Prosody
@@ -23,7 +43,9 @@ def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage
 
     period_s = manifest.frame_period_s
     gate = SilenceGate(settings.silence, period_s, manifest.sample_rate_hz, manifest.lookahead_ms / 1000)
-    living = Living(Life(settings.life, manifest.channels, settings.life.seed))  # goes on where sound does not
+    expression = expression or make_expression(settings, manifest)
+    # Both go on where sound does not; the second is wanted and so comes over the first.
+    living = Living(Life(settings.life, manifest.channels, settings.life.seed), expression)
     with_sound: list[FrameStage] = [
         Listening(gate),
         Gains(settings.gain, manifest.channels, manifest.masked_channels),
@@ -31,7 +53,7 @@ def make_stages(settings: Settings, manifest: Manifest) -> tuple[list[FrameStage
         Smoothing(settings.smoothing, manifest.channels, period_s),
         Resting(gate),
     ]
-    return with_sound, [living, Limits(settings.limit, manifest.channels)]
+    return with_sound, [living, Expressing(expression), Limits(settings.limit, manifest.channels)]
 
 
 def make_every_stage(settings: Settings, manifest: Manifest) -> list[FrameStage]:

@@ -114,6 +114,18 @@ class LifeSettings:
 
 
 @dataclass(frozen=True)
+class ExpressionSettings:
+    """What the application wants of the face: where it begins, and how far the rig can look."""
+
+    mood: str = _key("neutral", "mood that the face begins with",
+                     choices=("neutral", "happy", "sad", "angry", "afraid", "surprised", "disgusted"))  # fmt: skip
+    amount: float = _key(1.0, "of that mood", 0, 1)
+    eye_full_deg: float = _key(30.0, "how far the rig's eyes turn where an eyeLook channel is 1, degrees", 5, 90)
+    head_yaw_deg: float = _key(30.0, "how far the head may turn sideways for a look, degrees", 0, 45)
+    head_pitch_deg: float = _key(20.0, "how far the head may turn up or down for a look, degrees", 0, 45)
+
+
+@dataclass(frozen=True)
 class LossSettings:
     """What the face does while no sound arrives, and how late a frame may be."""
 
@@ -177,6 +189,7 @@ SECTIONS: dict[str, type[Any]] = {
     "smoothing": SmoothingSettings,
     "prosody": ProsodySettings,
     "life": LifeSettings,
+    "expression": ExpressionSettings,
     "loss": LossSettings,
     "realtime": RealtimeSettings,
     "metrics": MetricsSettings,
@@ -205,6 +218,7 @@ class Settings:
     smoothing: SmoothingSettings
     prosody: ProsodySettings
     life: LifeSettings
+    expression: ExpressionSettings
     loss: LossSettings
     realtime: RealtimeSettings
     metrics: MetricsSettings

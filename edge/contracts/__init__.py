@@ -6,21 +6,26 @@ Every implementation is tested against the laws in tests/contracts. Constructors
 
 from __future__ import annotations
 
+from edge.contracts.expression import GESTURES, MOODS, Expressive, LidsKept
 from edge.contracts.network import InferenceBackend, InferenceSession
 from edge.contracts.outputs import Codec, Datagram, FrameOutput, FrameStage, Transport
 from edge.contracts.sound import AudioSource, Clock, FeatureExtractor, Framer, Player, PlayPosition, Resampler
 
 __all__ = [
+    "GESTURES",
+    "MOODS",
     "AudioSource",
     "Clock",
     "Codec",
     "Datagram",
+    "Expressive",
     "FeatureExtractor",
     "FrameOutput",
     "FrameStage",
     "Framer",
     "InferenceBackend",
     "InferenceSession",
+    "LidsKept",
     "PlayPosition",
     "Player",
     "Resampler",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edge.app import check_channels, find_manifest, make_outputs, make_source, make_stages
+from edge.app import check_channels, find_manifest, make_expression, make_outputs, make_source, make_stages
 from edge.config.settings import Settings
 from edge.contracts import AudioSource, Clock, FrameOutput, FrameStage
 from edge.frames import AUFrame
@@ -47,6 +47,7 @@ class LiveParts:
         self.metrics = metrics
         self.notifier = notifier
         self.manifest = find_manifest(settings.model.path)
+        self.expression = make_expression(settings, self.manifest)  # a reload makes new stages, and the mood goes on
         self.outputs: list[FrameOutput] = []
         self._head: LiveHead | None = None
         check_channels(settings, self.manifest)
@@ -93,7 +94,7 @@ class LiveParts:
             settings: The configuration.
             outputs: Its receivers; those that send the sound itself are stages too.
         """
-        stages, last_stages = make_stages(settings, self.manifest)
+        stages, last_stages = make_stages(settings, self.manifest, self.expression)
         hearing = [output for output in outputs if isinstance(output, FrameStage)]
         return [*stages, *([self._head] if self._head is not None else []), *hearing], last_stages
 

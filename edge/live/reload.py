@@ -12,7 +12,8 @@ from edge.errors import AuEdgeError, ConfigurationError
 from edge.live.engine import LiveEngine
 from edge.live.parts import LiveParts
 
-_FIXED_SECTIONS = ("audio", "model", "realtime", "metrics", "head")  # what cannot change in a running program
+# What cannot change in a running program.
+_FIXED_SECTIONS = ("audio", "model", "expression", "realtime", "metrics", "head")
 _log = logging.getLogger("au-edge")
 
 

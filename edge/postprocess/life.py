@@ -14,6 +14,7 @@ import random
 from collections.abc import Sequence
 
 from edge.config.settings import LifeSettings
+from edge.contracts import LidsKept
 from edge.frames import AUFrame, Float32Array, State
 from edge.vocabulary import positions
 
@@ -70,12 +71,13 @@ class Life:
         self._breath_turns = self._random.random()
         self._phases = [[self._random.uniform(0, 2 * math.pi) for _ in SWAY_HZ] for _ in SWAY_AXES]
 
-    def apply(self, frame: AUFrame, now_s: float) -> None:
+    def apply(self, frame: AUFrame, now_s: float, may_blink: bool = True) -> None:
         """Move a face, in place.
 
         Args:
             frame: The face so far. In the state stopping it is left alone.
             now_s: Time of the frame; any origin, not going back.
+            may_blink: False while somebody else moves the lids: the next blink waits until after that.
         """
         settings = self._settings
         if not settings.enabled or frame.state == State.STOPPING:
@@ -85,6 +87,8 @@ class Life:
         self._last_s = now_s
         wanted = 1.0 if is_speech else REST_LIVELINESS
         self._liveliness += (wanted - self._liveliness) * (1 - math.exp(-step_s / LIVELINESS_S))
+        if not may_blink:
+            self._next_blink_s = max(self._next_blink_s, now_s + SHORTEST_INTERVAL_S)
         if settings.blink > 0:
             self._apply_blink(frame, now_s, is_speech)
         if settings.saccade_deg > 0:
@@ -178,18 +182,20 @@ def breath(turns: float) -> float:
 
 
 class Living:
-    """Life as a stage, on the frames' capture times.
+    """Life as a stage, on the frames' capture times, before what the application wants: that turns eyes away over it.
 
     Args:
         life: Goes on in frames with and without sound.
+        others: Who else moves the lids, if anybody.
     """
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: Life, others: LidsKept | None = None) -> None:
         self._life = life
+        self._others = others
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
         """Move a face, in place."""
-        self._life.apply(frame, frame.capture_time_s)
+        self._life.apply(frame, frame.capture_time_s, self._others is None or not self._others.is_lids_busy)
 
     def reset(self) -> None:
         """Begin anew: the same times follow."""
