@@ -14,7 +14,9 @@ PACKAGES = ("edge", "engine_build", "calibration")
 # never from above, never from a neighbour on its floor. The longest name that fits says where a module lives.
 FLOORS = (
     ("edge", "edge.errors", "edge.frames", "edge.vocabulary"),  # what everybody may know
-    ("edge.config", "edge.exit_status", "edge.machine", "edge.manifest"),  # facts: of deployment, machine and model
+    (  # facts: of deployment, machine and model; the sound system, which microphone and loudspeaker share
+        "edge.alsa", "edge.config", "edge.exit_status", "edge.machine", "edge.manifest",
+    ),
     ("edge.contracts",),  # what the rooms promise each other
     ("edge.metrics",),  # what they count
     (  # the rooms: each one thing, by the contracts alone
@@ -44,7 +46,7 @@ DOORS = {
     ("edge.head", "edge.outputs.received"), ("edge.head", "edge.outputs.sound_datagram"),
 }  # fmt: skip
 HEAVY = {
-    "pyaudio": {"edge/sources/portaudio.py", "edge/bench/loudspeaker.py"},
+    "pyaudio": {"edge/alsa/portaudio.py", "edge/bench/loudspeaker.py"},
     "pycuda": {"edge/backends/cuda.py"},
     "onnxruntime": {"edge/backends/onnx_runtime.py"},
 }

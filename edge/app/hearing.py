@@ -75,7 +75,7 @@ def make_source(settings: Settings, manifest: Manifest, clock: Clock) -> AudioSo
 
 def _has_microphone() -> bool:
     """Return whether `auto` finds an input device that is worth listening to."""
-    from edge.sources.alsa_devices import list_devices
+    from edge.alsa.devices import list_devices
 
     try:
         return any(not device.is_monitor for device in list_devices())

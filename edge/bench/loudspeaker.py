@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from edge.alsa.quiet import silence_alsa_and_jack
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import Float32Array
-from edge.sources.alsa_quiet import silence_alsa_and_jack
 
 RATE_HZ = 48_000
 PERIOD_SAMPLES = 256

@@ -20,7 +20,7 @@ from edge.errors import AuEdgeError
 from edge.manifest import Manifest, load_manifest
 
 if TYPE_CHECKING:
-    from edge.sources.alsa_devices import AudioDevice
+    from edge.alsa.devices import AudioDevice
 
 _MARKS = {"ok": "ok  ", "note": "note", "fail": "FAIL"}
 
@@ -165,7 +165,7 @@ def _backends(settings: Settings, manifest: Manifest | None) -> tuple[list[Findi
 
 
 def _audio(settings: Settings, manifest: Manifest | None) -> tuple[list[Finding], int]:
-    from edge.sources.alsa_devices import list_devices
+    from edge.alsa.devices import list_devices
 
     is_wanted = settings.audio.source == "microphone"
     try:
@@ -188,14 +188,16 @@ def _audio(settings: Settings, manifest: Manifest | None) -> tuple[list[Finding]
 
 def _microphone(settings: Settings, devices: Sequence[AudioDevice]) -> tuple[Finding, int]:
     """Say which device the configuration means; it is not opened, since a running service may have it."""
-    from edge.sources.alsa_devices import card_numbers, find_input
-    from edge.sources.portaudio import InputInfo
+    from edge.alsa.devices import card_numbers, find_device
+    from edge.alsa.portaudio import DeviceInfo, Direction
 
     wanted = settings.audio.device
     monitor = next((device for device in devices if device.index < 0 and device.name == wanted), None)
-    inputs = [InputInfo(d.index, d.name, d.n_channels, 0, d.is_default) for d in devices if d.index >= 0]
+    inputs = [DeviceInfo(d.index, d.name, d.n_channels, 0, d.is_default) for d in devices if d.index >= 0]
     try:
-        name = monitor.name if monitor is not None else find_input(inputs, wanted, card_numbers()).name
+        name = (
+            monitor.name if monitor is not None else find_device(inputs, wanted, card_numbers(), Direction.INPUT).name
+        )
     except AuEdgeError as err:
         if settings.audio.wait:
             return Finding("microphone", "note", f"{err}; audio.wait = yes: it is waited for"), 0

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every input device; return 0 also where there is none, and say so."""
-    from edge.sources.alsa_devices import list_devices
+    from edge.alsa.devices import list_devices
 
     devices = list_devices()
     if arguments.json:

@@ -12,18 +12,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edge.alsa.bounded_call import BoundedCalls
+from edge.alsa.devices import DeviceIdentity, card_numbers, find_again, find_device, identity_of, is_away
+from edge.alsa.first_period import FirstPeriodWait
+from edge.alsa.portaudio import Direction, PortAudio
+from edge.alsa.stream_clock import StreamClock
 from edge.contracts import Clock
 from edge.errors import BackendError, ConfigurationError, DeviceError
 from edge.frames import AudioChunk
-from edge.sources.alsa_devices import DeviceIdentity, card_numbers, find_again, find_input, identity_of, is_away
-from edge.sources.bounded_call import BoundedCalls
 from edge.sources.capture_ring import Period
 from edge.sources.channels import ChannelChoice
-from edge.sources.first_period import FirstPeriodWait
 from edge.sources.microphone_stream import MicrophoneStream, StreamWish, select_pulse_source
-from edge.sources.portaudio import PortAudio
 from edge.sources.signal_health import SignalHealth
-from edge.sources.stream_clock import StreamClock
 
 OPEN_LIMIT_S = 8.0  # listing devices takes 0.2 s, with a sound server that must be started some seconds
 CLOSE_LIMIT_S = 0.3  # takes 1 to 25 ms; a stop, which must end within a second, waits for it
@@ -216,11 +216,14 @@ class Microphone:
         # The default may be another one by now; a device that was named stays the one that it was.
         known = None if self._wanted.lower() in ("", "default") else self._identity
         if known is not None and known.card_id not in ("", *cards):
-            raise is_away(known)  # seen without asking PortAudio, which costs 50 ms of a processor
+            raise is_away(known, Direction.INPUT)  # seen without asking PortAudio, which costs 50 ms of a processor
         portaudio = PortAudio()
         try:
-            inputs = portaudio.inputs()
-            device = find_again(inputs, known, cards) if known else find_input(inputs, wanted, cards)
+            inputs = portaudio.devices(Direction.INPUT)
+            if known:
+                device = find_again(inputs, known, cards, Direction.INPUT)
+            else:
+                device = find_device(inputs, wanted, cards, Direction.INPUT)
             wish = self._wish
             if self._rate_hz:  # whoever listens counts in samples of this rate
                 wish = StreamWish(self._rate_hz, self._rate_hz, wish.n_channels, wish.choice, wish.period_samples)

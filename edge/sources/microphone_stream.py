@@ -12,13 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from edge.contracts import Clock
-from edge.errors import AuEdgeError, ConfigurationError, DeviceError
-from edge.machine.realtime import CAPTURE_PRIORITY, make_thread_normal, make_thread_realtime
-from edge.sources.alsa_devices import MANY_CHANNELS, PULSE_DEVICE, PULSE_PREFIX, USUAL_RATES_HZ, working_rates
-from edge.sources.capture_ring import CaptureRing
-from edge.sources.channels import ChannelChoice
-from edge.sources.portaudio import (
+from edge.alsa.devices import MANY_CHANNELS, PULSE_DEVICE, PULSE_PREFIX, USUAL_RATES_HZ, working_rates
+from edge.alsa.portaudio import (
     ABORT,
     CONTINUE,
     FORMAT_SCALES,
@@ -26,9 +21,15 @@ from edge.sources.portaudio import (
     INVALID_CHANNELS,
     INVALID_FORMAT,
     INVALID_RATE,
-    InputInfo,
+    DeviceInfo,
+    Direction,
     PortAudio,
 )
+from edge.contracts import Clock
+from edge.errors import AuEdgeError, ConfigurationError, DeviceError
+from edge.machine.realtime import CAPTURE_PRIORITY, make_thread_normal, make_thread_realtime
+from edge.sources.capture_ring import CaptureRing
+from edge.sources.channels import ChannelChoice
 
 _NOT_THIS_WAY = (INVALID_RATE, INVALID_CHANNELS, INVALID_FORMAT)
 
@@ -51,13 +52,13 @@ class StreamWish:
     choice: ChannelChoice
     period_samples: int
 
-    def rates(self, device: InputInfo) -> list[int]:
+    def rates(self, device: DeviceInfo) -> list[int]:
         """Return the rates to try, best first."""
         if self.rate_hz:
             return [self.rate_hz]
         return list(dict.fromkeys([self.preferred_rate_hz, device.default_rate_hz, *USUAL_RATES_HZ]))
 
-    def channel_counts(self, device: InputInfo) -> list[int]:
+    def channel_counts(self, device: DeviceInfo) -> list[int]:
         """Return the channel counts to try, best first."""
         if self.n_channels:
             return [self.n_channels]
@@ -83,7 +84,7 @@ class MicrophoneStream:
         DeviceError: It cannot be had now.
     """
 
-    def __init__(self, portaudio: PortAudio, device: InputInfo, wish: StreamWish, clock: Clock) -> None:
+    def __init__(self, portaudio: PortAudio, device: DeviceInfo, wish: StreamWish, clock: Clock) -> None:
         self.device = device
         self.realtime_line = ""
         self._portaudio = portaudio
@@ -131,8 +132,9 @@ class MicrophoneStream:
                 self._columns = n_channels
                 try:
                     stream = self._portaudio.open(
-                        device.index, rate_hz, n_channels, sample_format, wish.period_samples, self._on_period
-                    )
+                        Direction.INPUT, device.index, rate_hz, n_channels, sample_format,
+                        wish.period_samples, self._on_period,
+                    )  # fmt: skip
                 except OSError as err:
                     if err.errno not in _NOT_THIS_WAY:
                         raise _unavailable(device, err) from err
@@ -145,7 +147,7 @@ class MicrophoneStream:
 
     def _refused(self, wish: StreamWish, refusals: list[str]) -> AuEdgeError:
         device = self.device
-        rates = working_rates(self._portaudio, device)
+        rates = working_rates(self._portaudio, device, Direction.INPUT)
         has = f"{device.n_channels} channels" + (f", {', '.join(map(str, rates))} Hz" if rates else "")
         asked = f"{wish.rate_hz} Hz" if wish.rate_hz else "a usual rate"
         channels = f" with {wish.n_channels} channels" if wish.n_channels else ""
@@ -181,7 +183,7 @@ def select_pulse_source(wanted: str) -> str:
     return PULSE_DEVICE
 
 
-def _unavailable(device: InputInfo, err: OSError) -> DeviceError:
+def _unavailable(device: DeviceInfo, err: OSError) -> DeviceError:
     return DeviceError(
         f"microphone {device.name!r}",
         f"it cannot be opened now ({err.strerror or err})",

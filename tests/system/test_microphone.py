@@ -14,15 +14,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from edge.alsa.devices import DeviceIdentity, list_devices
+from edge.alsa.portaudio import Direction, PortAudio
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import AudioChunk
 from edge.machine.clock import SystemClock
 from edge.machine.realtime import ENGINE_PRIORITY, make_thread_realtime
 from edge.runtime.source_keeper import SourceKeeper
 from edge.sources import microphone as microphone_module
-from edge.sources.alsa_devices import DeviceIdentity, list_devices
 from edge.sources.microphone import Microphone
-from edge.sources.portaudio import PortAudio
 from tests.virtual_microphone.air import Device
 from tests.virtual_microphone.studio import Studio, Truth, open_studio
 
@@ -424,7 +424,7 @@ def test_listing_the_devices_again_and_again_costs_no_memory(studio: Studio) -> 
 
     def list_once() -> None:
         portaudio = PortAudio()
-        assert portaudio.inputs()
+        assert portaudio.devices(Direction.INPUT)
         portaudio.terminate()
 
     for _ in range(20):

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from edge.alsa.devices import list_devices
 from edge.machine.clock import SystemClock
 from edge.runtime.source_keeper import SourceKeeper
-from edge.sources.alsa_devices import list_devices
 from edge.sources.microphone import Microphone
 from tests.requirements import need
 from tests.virtual_microphone.air import why_not

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from edge.sources.bounded_call import BoundedCalls
+from edge.alsa.bounded_call import BoundedCalls
 
 
 def ignore(_: object) -> None:

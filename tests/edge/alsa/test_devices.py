@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from edge.errors import ConfigurationError, DeviceError
-from edge.sources.alsa_devices import (
+from edge.alsa.devices import (
     card_id_of,
     card_numbers,
     find_again,
-    find_input,
+    find_device,
     identity_of,
     is_monitor,
     parse_pulse_monitors,
 )
-from edge.sources.portaudio import InputInfo
+from edge.alsa.portaudio import DeviceInfo, Direction
+from edge.errors import ConfigurationError, DeviceError
 
 CARDS_TEXT = """ 0 [PCH            ]: HDA-Intel - HDA Intel PCH
                       HDA Intel PCH at 0xb1340000 irq 145
@@ -28,8 +28,8 @@ CARDS_TEXT = """ 0 [PCH            ]: HDA-Intel - HDA Intel PCH
 CARDS = {"PCH": 0, "Device": 1, "Loopback": 2, "Array": 10}
 
 
-def inputs(*names: str, default: str = "default") -> list[InputInfo]:
-    return [InputInfo(index, name, 2, 48_000, name == default) for index, name in enumerate(names)]
+def inputs(*names: str, default: str = "default") -> list[DeviceInfo]:
+    return [DeviceInfo(index, name, 2, 48_000, name == default) for index, name in enumerate(names)]
 
 
 ALL = inputs(
@@ -69,18 +69,18 @@ def test_card_ids_are_read_as_the_kernel_writes_them() -> None:
     ],
 )
 def test_the_device_that_is_meant_is_found(wanted: str, name: str) -> None:
-    assert find_input(ALL, wanted, CARDS).name == name
+    assert find_device(ALL, wanted, CARDS, Direction.INPUT).name == name
 
 
 def test_a_card_id_that_is_in_no_name_is_found() -> None:
     devices = inputs("Strange Thing: Audio (hw:3,0)", "default")
-    assert find_input(devices, "Mic", {"Mic": 3}).name == "Strange Thing: Audio (hw:3,0)"
+    assert find_device(devices, "Mic", {"Mic": 3}, Direction.INPUT).name == "Strange Thing: Audio (hw:3,0)"
 
 
 @pytest.mark.parametrize("wanted", ["usb", "Loopback", "hw"])
 def test_an_ambiguous_name_lists_the_candidates(wanted: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        find_input(ALL, wanted, CARDS)
+        find_device(ALL, wanted, CARDS, Direction.INPUT)
     meant = [device.name for device in ALL if wanted.lower() in device.name.lower()]
     assert len(meant) > 1
     assert all(repr(name) in caught.value.found for name in meant)
@@ -89,35 +89,38 @@ def test_an_ambiguous_name_lists_the_candidates(wanted: str) -> None:
 @pytest.mark.parametrize("wanted", ["carrier pigeon", "hw:7", "hw:Nothing,0", "hw:1,3"])
 def test_an_unknown_name_lists_what_is_there(wanted: str) -> None:
     with pytest.raises(ConfigurationError, match=r"no such device.*ReSpeaker"):
-        find_input(ALL, wanted, CARDS)
+        find_device(ALL, wanted, CARDS, Direction.INPUT)
 
 
 def test_without_any_input_it_may_be_tried_again() -> None:
     for wanted in ("", "vmic"):
         with pytest.raises(DeviceError, match="no audio input"):
-            find_input([], wanted, {})
+            find_device([], wanted, {}, Direction.INPUT)
 
 
 def test_without_a_default_the_first_is_taken() -> None:
-    assert find_input(inputs("a", "b"), "", {}).name == "a"
+    assert find_device(inputs("a", "b"), "", {}, Direction.INPUT).name == "a"
 
 
 def test_a_card_is_found_again_under_another_number() -> None:
     identity = identity_of(ALL[1], CARDS)
     replugged = inputs("Camera: USB Audio (hw:1,0)", "USB PnP Sound Device: Audio (hw:4,0)")
-    assert find_again(replugged, identity, {"Camera": 1, "Device": 4}).name == "USB PnP Sound Device: Audio (hw:4,0)"
-    assert find_again(replugged, identity, {}).name == "USB PnP Sound Device: Audio (hw:4,0)"
+    assert (
+        find_again(replugged, identity, {"Camera": 1, "Device": 4}, Direction.INPUT).name
+        == "USB PnP Sound Device: Audio (hw:4,0)"
+    )
+    assert find_again(replugged, identity, {}, Direction.INPUT).name == "USB PnP Sound Device: Audio (hw:4,0)"
 
 
 def test_of_two_equal_cards_the_one_with_the_same_id_is_found_again() -> None:
-    identity = identity_of(InputInfo(0, "Mic: Audio (hw:2,0)", 1, 48_000, False), {"Mic": 1, "Mic_1": 2})
+    identity = identity_of(DeviceInfo(0, "Mic: Audio (hw:2,0)", 1, 48_000, False), {"Mic": 1, "Mic_1": 2})
     swapped = inputs("Mic: Audio (hw:1,0)", "Mic: Audio (hw:2,0)")
-    assert find_again(swapped, identity, {"Mic_1": 1, "Mic": 2}).name == "Mic: Audio (hw:1,0)"
+    assert find_again(swapped, identity, {"Mic_1": 1, "Mic": 2}, Direction.INPUT).name == "Mic: Audio (hw:1,0)"
 
 
 def test_a_card_that_is_away_may_be_tried_again() -> None:
     with pytest.raises(DeviceError, match="not there any more"):
-        find_again(inputs("Camera: USB Audio (hw:1,0)"), identity_of(ALL[1], CARDS), {"Camera": 1})
+        find_again(inputs("Camera: USB Audio (hw:1,0)"), identity_of(ALL[1], CARDS), {"Camera": 1}, Direction.INPUT)
 
 
 def test_monitors_are_told_from_microphones() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.sources.first_period import FirstPeriodWait
+from edge.alsa.first_period import FirstPeriodWait
 
 
 @pytest.mark.parametrize(

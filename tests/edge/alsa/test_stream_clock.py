@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.sources.stream_clock import Domain, StreamClock, domain_of
+from edge.alsa.stream_clock import Domain, StreamClock, domain_of
 
 RATE_HZ, PERIOD = 48_000, 256
 PERIOD_S = PERIOD / RATE_HZ

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.sources.alsa_plugins import hold_plugins
+from edge.alsa.plugins import hold_plugins
 
 MAPS = """7f0000000000-7f0000001000 r--p 00000000 fd:00 1 /usr/lib/alsa-lib/not_a_library.so
 7f0000001000-7f0000002000 r-xp 00001000 fd:00 1 /usr/lib/alsa-lib/not_a_library.so

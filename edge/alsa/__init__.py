@@ -1,0 +1,1 @@
+"""ALSA through PortAudio, for microphone and loudspeaker: devices and their names, streams, time stamps."""
