@@ -26,6 +26,7 @@ FURTHEST_LOOK_DEG = 90.0
 LONGEST_STEP_S = 0.5  # between two frames; after a longer pause nothing has to be caught up
 SPEAK_S, FALL_SILENT_S = 0.06, 0.4  # in which the mouth's share of a mood gives way to speech, and comes back
 REST_S, WAKE_S = 0.3, 0.1
+OF_LIDS = ("blink", "wink")  # these wait for each other, and for a blink of the face's own
 LIDS_MOVE = 0.1  # a lid that is shut further than this is in a blink already
 LIDS_WAIT_S = 0.3  # for that blink to end
 
@@ -60,7 +61,8 @@ class Expression:
         self._last_s = math.nan
         self._speaking = 0.0
         self._resting = 0.0
-        self._blink_wait_s = -1.0  # how long a blink has waited for the lids; negative for none
+        self._lids_waiting: deque[str] = deque(maxlen=MOST_GESTURES_WAITING)
+        self._lids_waited_s = 0.0
         self._head_deg = np.zeros(3, np.float32)
 
     def mood(self, name: str, amount: float = 1.0) -> None:
@@ -108,7 +110,7 @@ class Expression:
     @property
     def is_lids_busy(self) -> bool:
         """Return whether a blink or wink goes on that was asked for."""
-        return self._gestures.is_lids_busy or self._blink_wait_s >= 0.0
+        return self._gestures.is_lids_busy or len(self._lids_waiting) > 0
 
     # --- on the thread of the frames ------------------------------------------------------------------------------
 
@@ -157,15 +159,15 @@ class Expression:
                 self._gestures.start("blink")
         while self._wanted_gestures:
             name = self._wanted_gestures.popleft()
-            if name == "blink":
-                self._blink_wait_s = max(self._blink_wait_s, 0.0)
+            if name in OF_LIDS:
+                self._lids_waiting.append(name)
             else:
                 self._gestures.start(name)
-        if self._blink_wait_s >= 0.0:  # two blinks that meet would be half a blink
-            self._blink_wait_s += step_s
-            if not self._is_lid_down(activations) or self._blink_wait_s > LIDS_WAIT_S:
-                self._blink_wait_s = -1.0
-                self._gestures.start("blink")
+        if self._lids_waiting and not self._gestures.is_lids_busy:  # two blinks that meet would be half a blink
+            self._lids_waited_s += step_s
+            if not self._is_lid_down(activations) or self._lids_waited_s > LIDS_WAIT_S:
+                self._lids_waited_s = 0.0
+                self._gestures.start(self._lids_waiting.popleft())
 
     def _settle(self) -> None:
         """Forget everything, while none of it is seen."""
@@ -174,7 +176,7 @@ class Expression:
         self._gaze.stop()
         self._gestures.stop()
         self._wanted_gestures.clear()
-        self._blink_wait_s = -1.0
+        self._lids_waiting.clear()
 
     def _is_lid_down(self, activations: Float32Array) -> bool:
         return any(place >= 0 and activations[place] > LIDS_MOVE for place in self._lids)

@@ -23,10 +23,10 @@ from edge.vocabulary import FACS_PROXIES, positions
 PROTOTYPES: Mapping[str, Mapping[int, float]] = {
     "neutral": {},
     "happy": {6: 0.6, 12: 0.7},
-    "sad": {1: 0.9, 4: 0.35, 15: 0.7, 17: 0.25},
-    "angry": {4: 0.9, 5: 0.25, 7: 0.5, 17: 0.25, 24: 0.5},
+    "sad": {1: 0.9, 4: 0.35, 15: 0.6, 17: 0.25},
+    "angry": {4: 0.9, 5: 0.15, 7: 0.6, 17: 0.25, 24: 0.7},
     "afraid": {1: 0.9, 2: 0.4, 4: 0.35, 5: 0.8, 20: 0.6, 26: 0.06},
-    "surprised": {1: 0.9, 2: 0.9, 5: 0.6, 26: 0.25},
+    "surprised": {1: 0.9, 2: 0.9, 5: 0.6, 26: 0.35},
     "disgusted": {4: 0.4, 7: 0.4, 9: 0.9, 10: 0.45, 17: 0.4},
 }
 EASE_S = 1.0  # from one mood to the next
@@ -41,6 +41,7 @@ GAP_SLOPES_MM: Mapping[str, float] = {
     "cheekPuff": -1.2, "mouthLeft": -1.4, "mouthRight": -1.4, "mouthSmileLeft": -1.4, "mouthSmileRight": -1.4,
     "mouthPucker": -2.4, "mouthRollLower": -3.2, "mouthShrugLower": -5.0, "mouthClose": -34.8,
 }  # fmt: skip
+PARTING_MM = 1.0  # a channel that opens the lips by more, at 1, waits for speech to part them
 SHUT_MM, APART_MM = 1.2, 5.0  # speech whose lips are nearer than the first is left alone; than the second, in part
 
 
@@ -74,13 +75,14 @@ class Moods:
         slopes = [GAP_SLOPES_MM.get(name, 0.0) for name in channels]
         self._slopes = np.array(slopes, np.float32)
         of_mouth = np.array([is_of_mouth(name) for name in channels])
-        parting = of_mouth & (self._slopes > 0)
+        parting = of_mouth & (self._slopes > PARTING_MM)
         self._upper = (~of_mouth).astype(np.float32)
         self._mouth = (of_mouth & ~parting).astype(np.float32)
         self._parting = parting.astype(np.float32)
         self._lids = tuple(
             positions([f"{part}{side}" for part in ("eyeWide", "eyeSquint")], channels) for side in ("Left", "Right")
         )
+        (self._close,) = positions(("mouthClose",), channels)
         self._from, self._to = np.zeros(len(MOODS), np.float32), np.zeros(len(MOODS), np.float32)
         self._weights = np.zeros(len(MOODS), np.float32)
         self._step = np.empty(len(MOODS), np.float32)
@@ -147,3 +149,7 @@ class Moods:
         np.maximum(self._room, np.float32(0.0), out=self._room)
         np.multiply(self._room, self._pose, out=self._room)
         np.add(activations, self._room, out=activations)
+        parted_mm = float(np.dot(self._slopes, self._room))
+        if self._close >= 0 and parted_mm > 0.0:  # what little is left over: corners that are drawn aside
+            closed = speaking * (1.0 - apart) * parted_mm / -GAP_SLOPES_MM["mouthClose"]
+            activations[self._close] = min(1.0, float(activations[self._close]) + closed)
