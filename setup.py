@@ -24,6 +24,8 @@ ROBOTS = ["pyserial>=3.5", "smbus2>=0.4"]
 # pyworld asks for pkg_resources, which setuptools has up to version 80.
 VOICES = ["pyworld>=0.3.4", "setuptools<81", "scipy>=1.10", "pocketsphinx>=5.0.1"]
 HEAD = ["websockets>=15"]
+# Films and what else libsndfile does not read; with FFmpeg's libraries inside, about 30 MB.
+FORMATS = ["av>=11"]
 METRICS = ["prometheus-client>=0.19"]
 CALIBRATE = ["onnx>=1.15"]
 
@@ -62,6 +64,7 @@ setup(
         "gpu": ["pycuda>=2022.2", "tensorrt>=8.6"],
         "jetson": ["pycuda>=2022.2"],
         "head": HEAD,
+        "formats": FORMATS,
         "metrics": METRICS,
         "robots": ROBOTS,
         "openvino": ["openvino>=2024.6"],
@@ -72,6 +75,7 @@ setup(
         "test": [
             *TRAIN,
             *HEAD,
+            *FORMATS,
             *METRICS,
             *LABEL,
             *VOICES,

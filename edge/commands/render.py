@@ -162,7 +162,7 @@ def render_file(
     """Compute all frames of a sound file.
 
     Args:
-        path: WAV or FLAC.
+        path: Any sound file; see docs/sources.md.
         settings: Channel choice and post-processing.
         manifest: The network's facts.
         session: The network; its state is reset first.

@@ -1,7 +1,8 @@
-"""A sound file as a microphone: WAV, FLAC and whatever else libsndfile reads, at its own rate and channel count.
+"""A sound file as a microphone: WAV, FLAC, MP3, Ogg and whatever else is decoded, at its own rate and channel count.
 
-The file is read in chunks while it is heard, so that its length costs no memory. What cannot be used is refused at
-`open`, before a frame is made: missing, empty, truncated, not sound.
+The file is decoded in blocks while it is heard, so that its length costs no memory. What cannot be used is refused at
+`open`, before a frame is made. How long it is shows when it has been decoded: always a block ahead, so that the last
+chunk can be called the last.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,13 +18,8 @@ from edge.errors import DeviceError, InputError
 from edge.frames import AudioChunk
 from edge.sources.channels import ChannelChoice
 from edge.sources.pace import FAST, FAST_CHUNK_SAMPLES, Pace
-from edge.sources.pcm_decoder import MAX_RATE_HZ, MIN_RATE_HZ
-from edge.sources.signal_health import FULL_SCALE_16_BIT, SignalHealth
-from edge.sources.wav_header import missing_wav_bytes
-
-UNKNOWN_FRAMES = 1 << 62  # libsndfile's way to say that it does not know
-_FULL_SCALE = {"PCM_U8": 1.0 - 2.0**-7, "PCM_S8": 1.0 - 2.0**-7, "FLOAT": 1.0, "DOUBLE": 1.0}
-_REMEDY = "Give a WAV or FLAC file"
+from edge.sources.signal_health import SignalHealth
+from edge.sources.whole_sound import WholeSound
 
 
 class SoundFileSource:
@@ -57,18 +52,19 @@ class SoundFileSource:
         self._is_looped = loop
         self._choice = ChannelChoice.parse(channel)
         self._chunk_samples = chunk_samples or self._pace.chunk_samples
-        self._file: Any = None
+        self._sound: WholeSound | None = None
         self._rate_hz = 0
         self._n_channels = 0
-        self._n_left = 0
         self._health = SignalHealth()
+        self._doubts: list[str] = []
         self._next_index = 0
         self._n_opened = 0
-        # libsndfile seeks at every read, which for FLAC costs more than the samples: decode several chunks at once.
-        self._n_decoded_at_once = self._chunk_samples * max(1, FAST_CHUNK_SAMPLES // self._chunk_samples)
-        self._samples = np.zeros(self._n_decoded_at_once, np.float32)
-        self._block = np.zeros((self._n_decoded_at_once, 1), np.float32)
-        self._n_ready = self._n_handed_out = 0  # of _samples
+        # A call of a decoder costs more than the samples of a chunk: several are decoded at once.
+        n_at_once = self._chunk_samples * max(1, FAST_CHUNK_SAMPLES // self._chunk_samples)
+        self._samples = np.zeros(n_at_once, np.float32)  # what is handed out, and ...
+        self._ahead = np.zeros(n_at_once, np.float32)  # ... what comes then
+        self._failure: InputError | None = None
+        self._n_ready = self._n_handed_out = self._n_ahead = 0
 
     @property
     def rate_hz(self) -> int:
@@ -84,25 +80,20 @@ class SoundFileSource:
         return f"file {self._path.name}, {self._rate_hz} Hz, {self._choice.describe(self._n_channels)}{loop}"
 
     def open(self) -> None:
-        """Open the file and look at its first and last samples.
+        """Open the file and see that it is whole.
 
         Raises:
-            InputError: It is missing, empty, truncated or not sound.
+            InputError: It is missing, empty, truncated, damaged or not sound.
             ConfigurationError: It does not have the chosen channel.
         """
         self.close()
-        self._file = _open_sound(self._path)
-        try:
-            self._check()
-        except BaseException:
-            self.close()
-            raise
-        self._rate_hz = int(self._file.samplerate)
-        self._n_channels = int(self._file.channels)
-        self._n_left = int(self._file.frames)
-        self._block = np.zeros((self._n_decoded_at_once, self._n_channels), np.float32)
+        sound = WholeSound(self._path, self._choice, len(self._ahead))
+        self._sound = sound
+        self._rate_hz, self._n_channels = sound.rate_hz, sound.n_channels
+        self._doubts += sound.doubts
+        self._health.full_scale = sound.full_scale
         self._n_ready = self._n_handed_out = 0
-        self._health.full_scale = _FULL_SCALE.get(self._file.subtype, FULL_SCALE_16_BIT)
+        self._decode_ahead(sound)
         self._n_opened += 1
         self._pace.start(self._rate_hz, self._next_index)
 
@@ -119,24 +110,22 @@ class SoundFileSource:
             InputError: The file is damaged here.
             DeviceError: The source is closed.
         """
-        if self._file is None:
+        if self._sound is None:
             raise DeviceError(f"sound from {self._path.name}", "the file is closed", "Open it again")
-        n_known = self._n_ready - self._n_handed_out or self._n_left
+        n_known = self._n_ready - self._n_handed_out or self._n_ahead
         n_samples = min(self._chunk_samples, n_known)
         end_time_s = self._pace.wait(self._next_index + n_samples, timeout_s)
         if end_time_s is None:
             return None
         if self._n_handed_out == self._n_ready:
-            self._decode_next()
+            self._go_on(self._sound)
         samples = self._samples[self._n_handed_out : self._n_handed_out + n_samples]
         self._n_handed_out += n_samples
         start_index = self._next_index
         self._next_index += n_samples
-        is_at_end = self._n_left == 0 and self._n_handed_out == self._n_ready
-        if is_at_end and self._is_looped:
-            self._file.seek(0)
-            self._n_left = int(self._file.frames)
-        return AudioChunk(samples, start_index, end_time_s, is_at_end and not self._is_looped)
+        is_at_end = self._n_ahead == 0 and self._failure is None
+        is_last = is_at_end and self._n_handed_out == self._n_ready
+        return AudioChunk(samples, start_index, end_time_s, is_last)
 
     def counters(self) -> Mapping[str, int]:
         """Return lost_samples (always 0: a file loses nothing), reopened and what `SignalHealth` counts."""
@@ -144,103 +133,31 @@ class SoundFileSource:
 
     def warnings(self) -> list[str]:
         """Return the lines about the sound that have not been returned before."""
-        return self._health.warnings()
+        doubts, self._doubts = self._doubts, []
+        return doubts + self._health.warnings()
 
     def close(self) -> None:
         """Close the file; may be called twice."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        sound, self._sound = self._sound, None
+        if sound is not None:
+            sound.close()
 
-    def _check(self) -> None:
-        """Refuse a file that has no samples, is cut off or does not have the chosen channel."""
-        import soundfile
+    def _go_on(self, sound: WholeSound) -> None:
+        """Take what was decoded ahead, and decode what comes then."""
+        if self._failure is not None:
+            raise self._failure
+        self._samples, self._ahead = self._ahead, self._samples
+        self._n_ready, self._n_handed_out = self._n_ahead, 0
+        self._health.inspect(self._samples[: self._n_ready], self._rate_hz)
+        self._decode_ahead(sound)
 
-        name = str(self._path)
-        n_missing = missing_wav_bytes(self._path)
-        if n_missing:
-            raise _truncated(name, f"{n_missing} of the bytes that its header announces are missing")
-        if self._file.frames <= 0:
-            raise InputError(f"sound from {name}", "the file has no samples", _REMEDY)
-        if self._file.frames >= UNKNOWN_FRAMES:
-            raise InputError(
-                f"sound from {name}",
-                "its header does not tell its length, as when an encoder wrote to a pipe",
-                f"Encode it into a file: `ffmpeg -i {self._path.name} whole.flac`",
-            )
-        if not MIN_RATE_HZ <= self._file.samplerate <= MAX_RATE_HZ:
-            raise InputError(
-                f"sound from {name}",
-                f"its rate is {self._file.samplerate} Hz",
-                f"Give a file of {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz",
-            )
-        self._choice.check(self._file.channels, name)
-        try:  # the last sample of a whole file can be decoded; a FLAC file that was cut off fails here
-            self._file.seek(self._file.frames - 1)
-            is_whole = len(self._file.read(1, dtype="float32", always_2d=True)) == 1
-            self._file.seek(0)
-        except soundfile.SoundFileError as err:
-            raise _truncated(name, f"its end cannot be read ({_reason(err)})") from err
-        if not is_whole:
-            raise _truncated(name, "it ends before the length that its header announces")
-
-    def _decode_next(self) -> None:
-        """Decode the next chunks into `_samples`."""
-        n_samples = min(self._n_decoded_at_once, self._n_left)
-        block = self._decode(n_samples)
-        samples = self._samples[:n_samples]
-        self._choice.pick(block, samples)
-        self._health.inspect(samples, self._rate_hz)
-        self._n_left -= n_samples
-        self._n_ready, self._n_handed_out = n_samples, 0
-
-    def _decode(self, n_samples: int) -> Any:
-        import soundfile
-
+    def _decode_ahead(self, sound: WholeSound) -> None:
+        """Decode the next block; what is good before damage is heard before it is said."""
+        self._n_ahead, self._failure = 0, None
         try:
-            block = self._file.read(n_samples, dtype="float32", always_2d=True, out=self._block[:n_samples])
-        except soundfile.SoundFileError as err:
-            raise _damaged(self._path, self._next_index, _reason(err)) from err
-        if len(block) != n_samples:
-            raise _damaged(self._path, self._next_index, "it ends early")
-        return block
-
-
-def _open_sound(path: Path) -> Any:
-    """Return the open file; by descriptor, so that the name's ending decides nothing."""
-    import soundfile
-
-    name = str(path)
-    try:
-        if not path.exists():
-            raise InputError(f"sound from {name}", "there is no such file", "Check the path")
-        if not path.is_file():
-            raise InputError(f"sound from {name}", "it is not a regular file", "Give a file, or pipe it to `stdin`")
-        if path.stat().st_size == 0:
-            raise InputError(f"sound from {name}", "the file is empty (0 bytes)", _REMEDY)
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (OSError, ValueError) as err:
-        raise InputError(f"sound from {name}", f"it cannot be read ({err})", "Check the path and its rights") from err
-    try:
-        return soundfile.SoundFile(descriptor, closefd=True)
-    except (soundfile.SoundFileError, TypeError, ValueError) as err:
-        try:
-            os.close(descriptor)
-        except OSError:
-            pass  # libsndfile closed it already
-        raise InputError(f"sound from {name}", f"the file is not sound ({_reason(err)})", _REMEDY) from err
-
-
-def _reason(err: Exception) -> str:
-    """Return what libsndfile says, without the file name or descriptor that it prefixes."""
-    return str(getattr(err, "error_string", err)).strip().rstrip(".")
-
-
-def _truncated(name: str, found: str) -> InputError:
-    return InputError(f"sound from {name}", f"the file is truncated: {found}", "Copy or record it again")
-
-
-def _damaged(path: Path, index: int, found: str) -> InputError:
-    return InputError(
-        f"sound from {path}", f"the file is damaged at sample {index}: {found}", "Copy or record it again"
-    )
+            self._n_ahead = sound.decode(self._ahead)
+            if self._n_ahead == 0 and self._is_looped:
+                sound.rewind()
+                self._n_ahead = sound.decode(self._ahead)
+        except InputError as err:
+            self._failure = err

@@ -150,4 +150,4 @@ def _agree(head: bytes, mpeg: bool) -> bool:
         if frame is None or (first is not None and frame.kind != first):
             return False
         first, n_found, position = frame.kind, n_found + 1, position + frame.n_bytes
-    return n_found == N_FRAMES_IN_A_ROW
+    return n_found == N_FRAMES_IN_A_ROW or (n_found > 0 and position == len(head) < LOOK_BYTES)

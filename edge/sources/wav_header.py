@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-UNKNOWN_LENGTH = 0x7FFF_0000  # writers to a pipe leave such a size (or 0, or all ones): until the end
+UNKNOWN_LENGTH = 2_000_000_000  # from here on no writer knew: pipes leave this, 0x7FFFFFFF, all ones (or 0)
 MAX_HEADER_BYTES = 64 * 1024
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _FORMATS = {(_PCM, 16): "s16le", (_PCM, 24): "s24le", (_PCM, 32): "s32le", (_FLOAT, 32): "f32le"}
