@@ -20,8 +20,9 @@ FLOORS = (
     ("edge.contracts",),  # what the rooms promise each other
     ("edge.metrics",),  # what they count
     (  # the rooms: each one thing, by the contracts alone
-        "edge.backends", "edge.expression", "edge.features", "edge.head", "edge.metrics.http", "edge.outputs",
-        "edge.postprocess", "edge.recording", "edge.robots", "edge.runtime", "edge.sources", "edge.watch",
+        "edge.backends", "edge.control", "edge.expression", "edge.features", "edge.head", "edge.metrics.http",
+        "edge.outputs", "edge.postprocess", "edge.recording", "edge.robots", "edge.runtime", "edge.sources",
+        "edge.watch",
     ),
     ("edge.app",),  # the composition root: the one place that chooses among the rooms
     ("edge.live", "edge.self_test"),  # the running program
@@ -44,6 +45,8 @@ DOORS = {
     # Who shows frames reads them by the decoders beside the encoders, so that the two cannot drift apart.
     ("edge.watch", "edge.outputs.received"), ("edge.watch", "edge.outputs.receiving"),
     ("edge.head", "edge.outputs.received"), ("edge.head", "edge.outputs.sound_datagram"),
+    # One reader and one writer of OSC: who hears an application believes as little as who hears a sender of frames.
+    ("edge.control", "edge.outputs.osc_reading"), ("edge.control", "edge.outputs.osc_template"),
 }  # fmt: skip
 HEAVY = {
     "pyaudio": {"edge/alsa/portaudio.py", "edge/bench/loudspeaker.py"},

@@ -1,5 +1,6 @@
 """The composition root: the one place that knows concrete classes."""
 
+from edge.app.controls import make_controls
 from edge.app.hearing import make_source
 from edge.app.models import (
     BackendChoice,
@@ -25,6 +26,7 @@ __all__ = [
     "find_manifest",
     "load_class",
     "make_backend",
+    "make_controls",
     "make_every_stage",
     "make_expression",
     "make_features",

@@ -126,6 +126,14 @@ class ExpressionSettings:
 
 
 @dataclass(frozen=True)
+class ControlSettings:
+    """Where an application is heard that wants moods, looks and gestures; nothing listens unless asked."""
+
+    osc: str = _key("", "OSC over UDP: host:port to listen at, or a port of this machine alone; empty = off")
+    ros: bool = _key(False, "ROS 2 topics /face/mood, look, gesture, rest, where rclpy is installed")
+
+
+@dataclass(frozen=True)
 class LossSettings:
     """What the face does while no sound arrives, and how late a frame may be."""
 
@@ -190,6 +198,7 @@ SECTIONS: dict[str, type[Any]] = {
     "prosody": ProsodySettings,
     "life": LifeSettings,
     "expression": ExpressionSettings,
+    "control": ControlSettings,
     "loss": LossSettings,
     "realtime": RealtimeSettings,
     "metrics": MetricsSettings,
@@ -219,6 +228,7 @@ class Settings:
     prosody: ProsodySettings
     life: LifeSettings
     expression: ExpressionSettings
+    control: ControlSettings
     loss: LossSettings
     realtime: RealtimeSettings
     metrics: MetricsSettings

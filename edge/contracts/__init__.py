@@ -6,10 +6,11 @@ Every implementation is tested against the laws in tests/contracts. Constructors
 
 from __future__ import annotations
 
-from edge.contracts.expression import GESTURES, MOODS, Expressive, LidsKept
+from edge.contracts.expression import GESTURES, MOODS, Control, Expressive, LidsKept
 from edge.contracts.network import InferenceBackend, InferenceSession
 from edge.contracts.outputs import Codec, Datagram, FrameOutput, FrameStage, Transport
 from edge.contracts.sound import AudioSource, Clock, FeatureExtractor, Framer, Player, PlayPosition, Resampler
+from edge.contracts.wishes import take_wish
 
 __all__ = [
     "GESTURES",
@@ -17,6 +18,7 @@ __all__ = [
     "AudioSource",
     "Clock",
     "Codec",
+    "Control",
     "Datagram",
     "Expressive",
     "FeatureExtractor",
@@ -30,4 +32,5 @@ __all__ = [
     "Player",
     "Resampler",
     "Transport",
+    "take_wish",
 ]

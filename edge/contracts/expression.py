@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 MOODS: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "afraid", "surprised", "disgusted")
@@ -71,6 +71,27 @@ class LidsKept(Protocol):
         ...
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names as a sentence lists them."""
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+@runtime_checkable
+class Control(Protocol):
+    """Hears an application on a thread of its own and hands its wishes to a face."""
+
+    @property
+    def description(self) -> str:
+        """Return one line for a person: protocol and address."""
+        ...
+
+    def open(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            AuEdgeError: It cannot be heard there.
+        """
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return counts since start: `taken` and `refused` wishes."""
+        ...
+
+    def close(self) -> None:
+        """Listen no more; may be called twice."""
+        ...

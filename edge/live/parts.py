@@ -12,7 +12,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edge.app import check_channels, find_manifest, make_expression, make_outputs, make_source, make_stages
+from edge.app import (
+    check_channels,
+    find_manifest,
+    make_controls,
+    make_expression,
+    make_outputs,
+    make_source,
+    make_stages,
+)
 from edge.config.settings import Settings
 from edge.contracts import AudioSource, Clock, FrameOutput, FrameStage
 from edge.frames import AUFrame
@@ -71,6 +79,10 @@ class LiveParts:
             self.settings.metrics.log_period_s, self._head.address if self._head is not None else "",
         )  # fmt: skip
         closing.callback(self.report.close)
+        for control in make_controls(self.settings.control, self.expression):
+            closing.callback(control.close)
+            control.open()
+            self.report.controls.append(control)
         server = self._make_metrics_server()
         if server is not None:
             closing.callback(server.close)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edge.contracts import AudioSource, Clock, FrameOutput
+from edge.contracts import AudioSource, Clock, Control, FrameOutput
 from edge.frames import AUFrame, State
 from edge.machine.service import ServiceNotifier
 from edge.metrics.counters import Metrics
@@ -32,6 +32,9 @@ class LiveReport:
         clock: Time.
         log_period_s: Between two lines of counters in the log; 0 for none.
         page: Address of the display head, or empty.
+
+    Attributes:
+        controls: Where applications are heard.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class LiveReport:
         self._log_period_s = log_period_s
         self._next_log_s = clock.monotonic_s() + log_period_s
         self._page = page
+        self.controls: list[Control] = []
         self._view: LiveView | None = None
         self._facts: tuple[str, ...] = ()
         self._is_ready = False
@@ -100,6 +104,7 @@ class LiveReport:
     def counters(self) -> dict[str, Any]:
         """Bring the counters of source and outputs up to date and return all."""
         self._metrics.source_counters = self._source.counters()
+        self._metrics.control_counters = {control.description: control.counters() for control in self.controls}
         self._metrics.output_counters = {output.name: output.counters() for output in self._outputs()}
         return self._metrics.snapshot()
 
