@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -160,3 +162,46 @@ def test_heavy_libraries_are_named_in_as_few_files_as_possible(library: str) -> 
         if name.startswith("edge") and any(imported.split(".")[0] == library for imported, _ in _imports(path))
     }
     assert found <= HEAVY[library], f"{library} is imported in {sorted(found - HEAVY[library])}"
+
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+ROWS = [re.split(r" *\| *", row)[1:-1] for row in PAGE.splitlines() if row.startswith("| a ")]
+
+
+def _drawn_rooms() -> set[str]:
+    """Return the rooms that the drawing of the house names in bold."""
+    drawing = ElementTree.parse(ROOT / "docs" / "architecture.svg")
+    bold = [e.text or "" for e in drawing.iter() if e.get("font-weight") == "bold" or e.get("class") == "room"]
+    return {name for text in bold for name in text.split(", ")}
+
+
+def test_the_drawing_of_the_house_has_every_room_of_the_table_and_no_other() -> None:
+    rooms = {room.removeprefix("edge.") for floor in FLOORS for room in floor} - {"edge"}
+    assert _drawn_rooms() == rooms, "a room is missing in docs/architecture.svg, or too many are drawn"
+
+
+def test_the_page_of_the_house_names_only_what_there_is() -> None:
+    named = re.findall(r"`((?:edge|tests|docs)/[\w./]*)`", PAGE)
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name.replace("NAME.py", "")).exists()] == []
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (*(p for _, p in MODULES), Path(__file__)))
+    words = re.findall(r"`(_?[A-Za-z]\w+)`", PAGE)
+    assert len(words) > 20
+    unknown = [word for word in words if not re.search(rf"\b{word}\b", code)]
+    assert unknown == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_each_usual_change_has_a_room_and_a_line_in_a_file(row: list[str]) -> None:
+    _, file, line, _ = row
+    (room,) = re.findall(r"`(edge/\w+)/NAME\.py`", file)
+    word, where = re.findall(r"`(\w+)` of `([\w/.]+)`", line)[0]
+    assert (
+        f'"{room.replace("/", ".")}.' in (code := (ROOT / where).read_text())
+        or f"from {room.replace('/', '.')}." in code
+    )
+    assert re.search(rf"^(def )?{word}\b", code, re.MULTILINE)
+
+
+def test_the_page_tells_of_all_five_usual_changes() -> None:
+    assert sorted(row[0] for row in ROWS) == ["a backend", "a feature", "a protocol", "a robot driver", "a source"]
