@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from edge import __version__
 from edge.errors import ConfigurationError
-from edge.exit_status import exit_status
+from edge.exit_status import exit_status, leave_hanging_threads
+from edge.machine.log import finish_log, start_log
 
 COMMANDS = {
     "run": ("edge.commands.run", "listen and send frames until stopped"),
@@ -39,12 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, or that of the error (65 input, 69 unavailable, 78 configuration or model).
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    return exit_status("au-edge", lambda: _run(words))
+    try:
+        status = exit_status("au-edge", lambda: _run(words))
+    finally:
+        finish_log()
+    if argv is None:  # a process of our own
+        leave_hanging_threads(status)
+    return status
 
 
 def _run(words: Sequence[str]) -> int:
     """Run the command of these words and return its exit status."""
-    logging.basicConfig(level=_log_level(), format="%(message)s", stream=sys.stderr)
+    start_log(_log_level())
     arguments = _parser(words).parse_args(words)
     module = importlib.import_module(COMMANDS[arguments.command][0])
     return int(module.run(arguments))

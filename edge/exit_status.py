@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 from collections.abc import Callable
 
 from edge.errors import EXIT_INPUT, AuEdgeError
+from edge.machine.log import finish_log
+from edge.machine.outlet import Outlet
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+SAID_LIMIT_S = 0.3  # for a last word to somebody who does not read
 
 
 def exit_status(program: str, command: Callable[[], int], interrupted: str = "") -> int:
@@ -29,11 +33,11 @@ def exit_status(program: str, command: Callable[[], int], interrupted: str = "")
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered
         return status
     except AuEdgeError as err:
-        print(f"{program}: {err}", file=sys.stderr)
+        _say(f"{program}: {err}")
         return err.exit_code
     except KeyboardInterrupt:
         if interrupted:
-            print(f"{program}: {interrupted}", file=sys.stderr)
+            _say(f"{program}: {interrupted}")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _discard_output()  # its reader went away (`| head`): not an error of ours
@@ -42,8 +46,27 @@ def exit_status(program: str, command: Callable[[], int], interrupted: str = "")
         if err.errno != errno.ENOSPC:
             raise
         _discard_output()
-        print(f"{program}: output: {err.strerror}. Free some space, or write elsewhere", file=sys.stderr)
+        _say(f"{program}: output: {err.strerror}. Free some space, or write elsewhere")
         return EXIT_INPUT
+
+
+def leave_hanging_threads(status: int) -> None:
+    """End the process at once where a thread is left in a library; return where none is.
+
+    A thread that loads a network or opens a microphone must not have the interpreter torn down under it: when it next
+    asked for the interpreter's lock, Python would end it, and in C++ that aborts the process.
+    """
+    finish_log()  # its thread ends by that, or is stuck as well
+    if any(thread.daemon for thread in threading.enumerate()):
+        os._exit(status)
+
+
+def _say(line: str) -> None:
+    """Say a last word, behind what was logged; a reader that does not read must not keep the process alive."""
+    finish_log()
+    last = Outlet(sys.stderr)
+    last.write(line + "\n", SAID_LIMIT_S)
+    last.close()
 
 
 def _discard_output() -> None:

@@ -17,9 +17,9 @@ PACKAGES = ("edge", "engine_build", "calibration")
 FLOORS = (
     ("edge", "edge.errors", "edge.frames", "edge.vocabulary"),  # what everybody may know
     (  # facts: of deployment, machine and model; the sound system, which microphone and loudspeaker share
-        "edge.alsa", "edge.config", "edge.exit_status", "edge.machine", "edge.manifest",
+        "edge.alsa", "edge.config", "edge.machine", "edge.manifest",
     ),
-    ("edge.contracts",),  # what the rooms promise each other
+    ("edge.contracts", "edge.exit_status"),  # what the rooms promise each other; how a process ends
     ("edge.metrics",),  # what they count
     (  # the rooms: each one thing, by the contracts alone
         "edge.backends", "edge.control", "edge.expression", "edge.features", "edge.head", "edge.metrics.http",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ from edge.metrics.counters import Metrics
 if TYPE_CHECKING:
     from edge.live.head import LiveHead
     from edge.metrics.http import MetricsServer
+
+_log = logging.getLogger("au-edge")
 
 
 class LiveParts:
@@ -123,7 +125,7 @@ class LiveParts:
         manifest = self.manifest
         head = LiveHead(self.settings.head, manifest.sample_rate_hz, manifest.lookahead_ms / 1000, self.clock)
         head.open()
-        print(f"the face: {head.address}", file=sys.stderr)
+        _log.warning("the face: %s", head.address)  # a warning, since the view leaves those
         return head
 
     def _make_metrics_server(self) -> MetricsServer | None:

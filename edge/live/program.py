@@ -6,8 +6,6 @@ The main thread waits for signals, draws the view and logs; the engine thread (e
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import signal
 import sys
 import threading
@@ -16,6 +14,7 @@ from types import FrameType
 
 from edge.app import choose_backend
 from edge.config.settings import Settings
+from edge.exit_status import leave_hanging_threads
 from edge.live.engine import LiveEngine
 from edge.live.parts import LiveParts
 from edge.live.reload import reload_configuration
@@ -90,8 +89,8 @@ class LiveProgram:
             finally:
                 engine.stop()
         engine.check()
-        if self._is_stop_asked and any(thread.daemon for thread in threading.enumerate()):
-            _leave()
+        if self._is_stop_asked:
+            leave_hanging_threads(0)
         return 0
 
     def _make_parts(self, settings: Settings) -> LiveParts:
@@ -133,14 +132,3 @@ class LiveProgram:
                 self._is_reload_asked = False
                 reload_configuration(self._load, parts, engine)
             parts.report.tick(now_s)
-
-
-def _leave() -> None:
-    """End the process with status 0 at once.
-
-    A thread that is in a library, which loads a network or opens a microphone, must not have the interpreter torn down
-    under it: when it next asked for the interpreter's lock, Python would end it, and in C++ that aborts the process.
-    """
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(0)

@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import TextIO
 
 from edge.frames import AUFrame
+from edge.machine.outlet import Outlet
 from edge.watch.screen import Shown, Style, compose, one_line
 
 DRAW_PERIOD_S = 1 / 15  # the eye follows a mouth at 15 a second, and drawing takes 3 ms
 LINE_PERIOD_S = 1.0  # where there is no terminal
+WRITE_LIMIT_S = 0.2  # a terminal stopped with Ctrl-S takes nothing; it is asked again, and holds up no end
 _ENTER = "\x1b[?1049h\x1b[?25l"  # other screen, no cursor
 _LEAVE = "\x1b[?25h\x1b[?1049l"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -25,14 +27,15 @@ class Screen:
     """Draws what it is asked for, again and again, until it is closed.
 
     Args:
-        stream: A terminal gets a picture 15 times a second; anything else gets a line a second.
+        stream: A terminal gets a picture 15 times a second; anything else, and a dumb one (TERM), gets a line a second.
         look: Returns what is to be seen now; called on the screen's thread.
     """
 
     def __init__(self, stream: TextIO, look: Callable[[], Shown]) -> None:
         self._stream = stream
         self._look = look
-        self._is_terminal = stream.isatty()
+        self._outlet = Outlet(stream)
+        self._is_terminal = stream.isatty() and _terminal_kind() != "dumb"
         self._style = style_of(stream)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -40,7 +43,7 @@ class Screen:
     def open(self) -> None:
         """Begin to draw."""
         if self._is_terminal:
-            self._write(_ENTER)
+            self._outlet.write(_ENTER, WRITE_LIMIT_S)
         self._thread = threading.Thread(target=self._run, name="au-edge-view", daemon=True)
         self._thread.start()
 
@@ -49,11 +52,13 @@ class Screen:
         if self._thread is None:
             return
         self._stop.set()
-        self._thread.join(timeout=1.0)
-        is_stuck = self._thread.is_alive()  # a terminal stopped with Ctrl-S does not return from the write
+        self._thread.join(timeout=2 * WRITE_LIMIT_S)
+        is_stuck = self._thread.is_alive()
         self._thread = None
         if self._is_terminal and not is_stuck:
-            self._write(_LEAVE)
+            self._outlet.write(_LEAVE, WRITE_LIMIT_S)
+        if not is_stuck:
+            self._outlet.close()
 
     def __enter__(self) -> Screen:
         """Open."""
@@ -69,22 +74,14 @@ class Screen:
         while not self._stop.wait(period_s):
             shown = self._look()
             if not self._is_terminal:
-                is_written = self._write(one_line(shown) + "\n")
+                self._outlet.write(one_line(shown) + "\n", WRITE_LIMIT_S)
             else:
                 width, height = _size_of(self._stream)
                 lines = compose(shown, width, height, self._style)
-                is_written = self._write(_HOME + (_CLEAR_LINE + "\r\n").join(lines) + _CLEAR_LINE + _CLEAR_BELOW)
-            if not is_written:
+                picture = _HOME + (_CLEAR_LINE + "\r\n").join(lines) + _CLEAR_LINE + _CLEAR_BELOW
+                self._outlet.write(picture, WRITE_LIMIT_S)
+            if self._outlet.is_gone:
                 return
-
-    def _write(self, text: str) -> bool:
-        """Write, or return False where the reader is gone."""
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):  # ValueError: the stream is closed
-            return False
-        return True
 
 
 class LiveView:
@@ -148,10 +145,15 @@ class LiveView:
 def style_of(stream: TextIO) -> Style:
     """Return what a stream can show: from its encoding, TERM and NO_COLOR (no-color.org)."""
     encoding = (stream.encoding or "ascii").lower().replace("-", "")
-    terminal = os.environ.get("TERM", "dumb")
+    terminal = _terminal_kind()
     is_capable = stream.isatty() and terminal != "dumb"
     # The console of the Linux kernel has 512 glyphs and braille is not among them.
     return Style(encoding == "utf8" and terminal != "linux", is_capable and not os.environ.get("NO_COLOR"))
+
+
+def _terminal_kind() -> str:
+    """Return what kind of terminal the environment tells of; one that tells of none can do nothing."""
+    return os.environ.get("TERM") or "dumb"
 
 
 def _size_of(stream: TextIO) -> tuple[int, int]:
