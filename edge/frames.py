@@ -30,6 +30,15 @@ class State(enum.IntEnum):
         return self.name.lower()
 
 
+class Speech(enum.IntEnum):
+    """What a source knows of what is said, beside the sound itself."""
+
+    GOING_ON = 0  # or unknown, as with every microphone
+    BEGUN = 1  # an utterance begins: what came before is another's, and the same sentence gives the same face
+    ENDED = 2  # all has been said: silence follows and is no loss
+    CLEARED = 3  # what was being said is not to be heard any more
+
+
 @dataclass(frozen=True)
 class AudioChunk:
     """A stretch of mono sound.
@@ -39,12 +48,14 @@ class AudioChunk:
         start_index: Absolute index of samples[0] on the source's own sample axis.
         end_time_s: CLOCK_MONOTONIC time at which the last sample was at the microphone.
         is_last: True where the source has ended (a file without loop).
+        speech: Whether these samples (none, perhaps) begin an utterance, lie behind its known end, or cut it off.
     """
 
     samples: Float32Array
     start_index: int
     end_time_s: float
     is_last: bool = False
+    speech: Speech = Speech.GOING_ON
 
     @property
     def end_index(self) -> int:
@@ -67,6 +78,7 @@ class AUFrame:
         capture_unix_s: The same instant as Unix time.
         level_dbfs: Level of the frame's sound in the band of voices (about 200 Hz to 5 kHz), dB relative to full scale.
         state: See `State`.
+        is_over: Whether the newest sound lies behind the known end of what was said.
     """
 
     activations: Float32Array
@@ -78,6 +90,7 @@ class AUFrame:
     capture_unix_s: float = 0.0
     level_dbfs: float = -200.0
     state: State = State.NEUTRAL
+    is_over: bool = False
 
     @classmethod
     def neutral(cls, n_channels: int) -> AUFrame:
@@ -96,4 +109,5 @@ class AUFrame:
             self.capture_unix_s,
             self.level_dbfs,
             self.state,
+            self.is_over,
         )

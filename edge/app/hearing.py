@@ -11,6 +11,7 @@ from edge.contracts import AudioSource, Clock
 from edge.errors import AuEdgeError, ConfigurationError
 from edge.manifest import Manifest
 
+_STREAMS = ("stdin", "tcp", "unix")  # what another program writes
 _log = logging.getLogger("au-edge")
 
 
@@ -22,6 +23,10 @@ def make_source(settings: Settings, manifest: Manifest, clock: Clock) -> AudioSo
     """
     audio = settings.audio
     kind = audio.source
+    if audio.pace == "live" and kind not in _STREAMS:
+        raise ConfigurationError(
+            "audio.pace = live", f"audio.source = {kind} has no writer", f"It is for {', '.join(_STREAMS)}"
+        )
     if kind == "auto":
         kind = "microphone" if _has_microphone() else "demo"
     source: AudioSource
@@ -59,6 +64,7 @@ def make_source(settings: Settings, manifest: Manifest, clock: Clock) -> AudioSo
             clock=clock,
         )
     else:
+        from edge.features.resampler import Resampler
         from edge.sources.pcm_stream import PcmStreamSource
 
         source = PcmStreamSource(
@@ -68,6 +74,11 @@ def make_source(settings: Settings, manifest: Manifest, clock: Clock) -> AudioSo
             rate_hz=audio.stream_rate_hz,
             channels=audio.stream_channels,
             channel=audio.channel,
+            pace=audio.pace,
+            most_waiting=audio.queue,
+            clears=audio.on_disconnect == "clear",
+            lookahead_s=manifest.lookahead_ms / 1000,
+            resampler_for=Resampler,
             clock=clock,
         )
     return source

@@ -42,7 +42,9 @@ class AudioSettings:
     channel: str = _key("1", "channel to listen to (from 1), or mix")
     period_samples: int = _key(256, "samples a period: smaller is sooner, larger is safer", 32, 8192)
     file: str = _key("", "sound file to speak (WAV, FLAC)")
-    pace: str = _key("realtime", "sound file: realtime or fast", choices=("realtime", "fast"))
+    pace: str = _key("realtime", "files and streams: at the speed of speech; as fast as it comes; or as it comes, and "
+                     "what is out of date left out, for a writer that is itself live (streams)",
+                     choices=("realtime", "fast", "live"))  # fmt: skip
     loop: bool = _key(False, "sound file: again and again")
     tone_hz: float = _key(220.0, "tone: frequency in Hz", 1, 20_000)
     level_dbfs: float = _key(-20.0, "tone and noise: level in dB of full scale", -120, 0)
@@ -51,6 +53,9 @@ class AudioSettings:
                        choices=("auto", "s16le", "s24le", "s32le", "f32le"))  # fmt: skip
     stream_rate_hz: int = _key(44_100, "stdin, tcp, unix without a WAV header: rate in Hz", 8_000, 192_000)
     stream_channels: int = _key(1, "stdin, tcp, unix without a WAV header: channels", 1, 64)
+    queue: int = _key(16, "tcp, unix: clients that may be connected beside the one that speaks", 0, 256)
+    on_disconnect: str = _key("finish", "tcp, unix: what a client that goes away wrote is heard to its end, or cleared",
+                              choices=("finish", "clear"))  # fmt: skip
 
 
 @dataclass(frozen=True)

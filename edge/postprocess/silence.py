@@ -3,7 +3,7 @@
 A network's output in silence is whatever it last thought, and the paper's network normalises every window to its own
 maximum, so to it the noise of a pause looks like speech. The gate knows the absolute level, the room, the speaker and
 whether there is a voice (`edge.postprocess.speech`), and scales the face: to full in the frame in which a voice begins,
-to rest over the release time.
+to rest over the release time. Where the end of what is said is known, it closes without waiting for a pause.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from edge.postprocess.voice import VoiceLevel, Voicing
 
 HEAD_ATTACK_S = 0.15  # a head that jumps on looks broken
 UNVOICED_ATTACK_S = 0.066  # a lip smack then shows half a movement, and a consonant that begins a word loses little
+
+END_RELEASE_S = 0.066  # behind the known end of what is said, however long the release for pauses is
 
 
 class SilenceGate:
@@ -66,8 +68,13 @@ class SilenceGate:
         if not self._settings.enabled:
             frame.state = State.LIVE
             return
+        before = self._face
         self._speech.hear(level, self._level.tail_dbfs, self._voicing.of(newest))
+        if frame.is_over:
+            self._speech.end()
         self._ramp(self._speech.is_open)
+        if frame.is_over:
+            self._face = min(self._face, max(0.0, before - self._period_s / END_RELEASE_S))
         self._recent[:-1] = self._recent[1:]
         self._recent[-1] = self._face
         frame.state = State.LIVE if self._speech.is_open else State.SILENCE

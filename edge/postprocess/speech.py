@@ -124,6 +124,10 @@ class SpeechDetector:
         """Return the level of the voice heard last, or nan where none is known."""
         return self._speaker_dbfs
 
+    def end(self) -> None:
+        """Close: all has been said. The room and the speaker are remembered."""
+        self.is_open = False
+
     def hear(self, level: float, tail: float, voicing: float) -> None:
         """Take in one frame's sound; `is_open` tells the outcome.
 

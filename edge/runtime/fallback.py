@@ -1,4 +1,7 @@
-"""The face while no sound arrives: held for a moment, then eased to neutral, then neutral."""
+"""The face while no sound arrives: held for a moment, then eased to neutral, then neutral.
+
+Where it is known that all has been said, or was cleared, nothing is lost and nothing is held: the face goes to rest.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import numpy as np
 
 from edge.config.settings import LossSettings
 from edge.frames import AUFrame, State
+
+REST_S = 0.066  # from the end of what is said to a mouth at rest: two frames, as the silence gate's release
 
 
 class Fallback:
@@ -24,6 +29,19 @@ class Fallback:
         """Keep the face that is held from now on."""
         self._last.activations[:] = frame.activations
         self._last.head_deg[:] = frame.head_deg
+
+    def rest(self, frame: AUFrame, over_for_s: float) -> None:
+        """Write the face of a moment behind the known end of what was said.
+
+        Args:
+            frame: Overwritten: activations, head (which takes the time of a loss to ease) and state.
+            over_for_s: Time since that end.
+        """
+        share = max(0.0, 1.0 - over_for_s / REST_S)
+        head_share = max(0.0, 1.0 - over_for_s / max(REST_S, self._settings.ease_ms / 1000))
+        np.multiply(self._last.activations, np.float32(share), out=frame.activations)
+        np.multiply(self._last.head_deg, np.float32(head_share), out=frame.head_deg)
+        frame.state = State.SILENCE
 
     def fill(self, frame: AUFrame, silent_for_s: float) -> None:
         """Write the face of this moment.

@@ -1,7 +1,8 @@
 """The frame loop: sound is the clock; every frame leaves when its last sample has arrived.
 
 One thread reads, computes and sends. No queue, no lock, no logging per frame. While no sound arrives the machine's
-clock paces held, then neutral frames, so that a receiver can tell a quiet program from a dead one.
+clock paces held, then neutral frames, so that a receiver can tell a quiet program from a dead one. Where the source
+knows that nothing is being said, these are frames of silence at rest: nothing was lost.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from edge.config.settings import LossSettings
 from edge.contracts import Clock, FrameOutput, FrameStage
-from edge.frames import AudioChunk, AUFrame, State
+from edge.frames import AudioChunk, AUFrame, Speech, State
 from edge.metrics.counters import Metrics
 from edge.runtime.fallback import Fallback
 from edge.runtime.pipeline import Pipeline
@@ -69,6 +70,7 @@ class FrameLoop:
         self._sequence = 0
         self._sound_s = 0.0  # when sound last arrived
         self._next_idle_s = 0.0
+        self._is_over = False  # all has been said
         self._has_ended = False
         self._change: Callable[[FrameLoop], None] | None = None
 
@@ -102,8 +104,8 @@ class FrameLoop:
             if chunk is not None:
                 self._metrics.observe("capture_wait", now_s - waited_from_s)
                 self._sound_s = now_s
-                self._next_idle_s = now_s + patience_s
                 self._take(chunk)
+                self._next_idle_s = now_s + (self._period_s if self._is_over else patience_s)
             elif now_s >= self._next_idle_s and self._is_live:
                 self._send_idle(now_s)
             for output in self._outputs:
@@ -115,6 +117,12 @@ class FrameLoop:
 
     def _take(self, chunk: AudioChunk) -> None:
         self._has_ended = chunk.is_last
+        self._is_over = chunk.speech in (Speech.ENDED, Speech.CLEARED)
+        if chunk.speech is Speech.CLEARED:
+            self._pipeline.reset()
+            self._sound_s -= self._period_s  # this frame is on its way to rest already
+            self._send_idle(self._sound_s + self._period_s)
+            return
         self._pipeline.process(chunk, self._emit)
         self._metrics.skipped_frames = self._pipeline.skipped_frames
         self._metrics.source_losses = self._keeper.losses
@@ -136,7 +144,7 @@ class FrameLoop:
     def _send_idle(self, now_s: float) -> None:
         """Send a frame without sound, on the machine's clock."""
         frame = self._idle_frame
-        self._fallback.fill(frame, now_s - self._sound_s)
+        self._fill_idle(frame, now_s)
         frame.index += 1
         frame.level_dbfs = -120.0
         frame.capture_time_s = now_s
@@ -145,6 +153,13 @@ class FrameLoop:
         self._send(frame, now_s)
         self._next_idle_s = max(self._next_idle_s + self._period_s, now_s)
         self._metrics.source_losses = self._keeper.losses
+
+    def _fill_idle(self, frame: AUFrame, now_s: float) -> None:
+        """Write the face of a moment without sound."""
+        if self._is_over:
+            self._fallback.rest(frame, now_s - self._sound_s)
+        else:
+            self._fallback.fill(frame, now_s - self._sound_s)
 
     def _send(self, frame: AUFrame, now_s: float) -> None:
         frame.sequence = self._sequence
@@ -164,9 +179,9 @@ class FrameLoop:
         frame = self._idle_frame
         ease = LossSettings(hold_ms=0.0, ease_ms=(STOP_FRAMES - 2) * self._period_s * 1000)
         fallback = Fallback(ease, self._pipeline.manifest.n_channels)
-        self._fallback.fill(frame, 0.0)
-        fallback.remember(frame)
         due_s = self._clock.monotonic_s()
+        self._fill_idle(frame, due_s)
+        fallback.remember(frame)
         for i in range(STOP_FRAMES):
             fallback.fill(frame, (i + 1) * self._period_s)
             frame.state = State.STOPPING

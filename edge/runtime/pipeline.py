@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from edge.contracts import FeatureExtractor, Framer, FrameStage, InferenceSession, Resampler
-from edge.frames import AudioChunk, AUFrame, State
+from edge.frames import AudioChunk, AUFrame, Speech, State
 from edge.manifest import Manifest
 from edge.metrics.counters import Metrics
 
@@ -52,18 +52,22 @@ class Pipeline:
         self._frame = AUFrame.neutral(manifest.n_channels)
         self._previous_end = 0
         self._lookahead_s = manifest.lookahead_ms / 1000
+        self._over_from: int | None = None  # model's axis: where what was said has ended
+        self._n_pause_frames = 0
 
     @property
     def skipped_frames(self) -> int:
         """Return how many frames lay in stretches of sound that were lost."""
-        return self._framer.skipped_frames
+        return self._framer.skipped_frames - self._n_pause_frames
 
     def process(self, chunk: AudioChunk, emit: Callable[[AUFrame], None]) -> None:
         """Push sound and emit each frame whose last sample it brings.
 
         Args:
             chunk: The next sound.
-            emit: Called with a frame that is valid only during the call.
+            emit: Called with a frame that is valid only during the call. A jump of the axis behind the known end of
+                what was said is a pause: nothing was lost in it. An utterance that begins is heard as if it were the
+                first: frames are counted from its first sample, network and post-processing know nothing else.
 
         Raises:
             BackendError: The network could not be run.
@@ -75,10 +79,21 @@ class Pipeline:
         rate_hz = self._source_rate_hz()
         if rate_hz != self._rate_hz:
             self._change_rate(rate_hz)
+        if chunk.speech is Speech.BEGUN:
+            self.reset()
         if self._resampler is not None:
             samples, start_index = self._resampler.process(samples, start_index)
             delay_s = self._resampler.delay_s
+        skipped_before, was_over = self._framer.skipped_frames, self._over_from is not None
+        if chunk.speech is Speech.ENDED and self._over_from is None:
+            self._over_from = self._framer.end_index
+        elif chunk.speech is not Speech.ENDED:
+            self._over_from = None
+            if chunk.speech is Speech.BEGUN:
+                self._previous_end = start_index
         self._framer.push(samples, start_index)
+        if was_over:
+            self._n_pause_frames += self._framer.skipped_frames - skipped_before
         resampled = now()
         self._metrics.observe("resample", resampled - started)
         # What the framer has newest was at the microphone when the chunk's last sample was, less the filter's delay.
@@ -112,6 +127,7 @@ class Pipeline:
         frame.state = State.LIVE
         frame.index = index
         frame.end_sample_index = self._framer.end_of(index)
+        frame.is_over = self._over_from is not None and frame.end_sample_index > self._over_from
         behind_s = (self._framer.end_index - frame.end_sample_index) / self.manifest.sample_rate_hz
         frame.capture_time_s = newest_time_s - behind_s - self._lookahead_s
         return frame
@@ -130,6 +146,7 @@ class Pipeline:
         self._framer.reset()
         self._session.reset()
         self._previous_end = 0
+        self._over_from = None
         for stage in self.stages:
             stage.reset()
 

@@ -1,8 +1,7 @@
 """Where another program's bytes come from: standard input, a TCP port, a Unix socket. Nothing here blocks.
 
-A listener serves one client at a time; another one that comes meanwhile is turned away at once, and when the client
-has gone the next is welcome. Bytes are taken only when they are asked for, so that a fast writer waits in its own
-`write` (back-pressure) and loses nothing.
+Bytes are taken only when they are asked for, so that a fast writer waits in its own `write` (back-pressure) and loses
+nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Protocol
 from edge.errors import ConfigurationError, DeviceError, InputError
 
 RECEIVE_BUFFER_BYTES = 32 * 1024  # bounds what lies between writer and face: 0.4 s of 16-bit mono at 44.1 kHz
+MOST_ACCEPTED_AT_ONCE = 16
 _KEEPALIVE = (
     (socket.TCP_KEEPIDLE, 10),
     (socket.TCP_KEEPINTVL, 5),
@@ -26,26 +26,16 @@ _KEEPALIVE = (
 )  # a dead peer: gone in 25 s
 
 
-class ByteInput(Protocol):
-    """A stream of bytes, perhaps one after the other."""
-
-    has_successors: bool
+class Bytes(Protocol):
+    """One writer's bytes."""
 
     @property
-    def description(self) -> str:
-        """Return where the bytes come from."""
+    def descriptor(self) -> int:
+        """Return what can be polled; -1 once it is closed."""
         ...
 
-    def open(self) -> None:
-        """Acquire it."""
-        ...
-
-    def receive(self, n_bytes: int, timeout_s: float) -> bytes | None:
-        """Return at most so many bytes, b"" at the end of a stream, None where nothing came in time."""
-        ...
-
-    def hang_up(self) -> None:
-        """End the present stream from this side."""
+    def receive(self, n_bytes: int) -> bytes | None:
+        """Return at most so many bytes, b"" at their end, None where there are none now."""
         ...
 
     def close(self) -> None:
@@ -56,7 +46,6 @@ class ByteInput(Protocol):
 class StandardInput:
     """What is piped into the program."""
 
-    has_successors = False
     description = "stdin"
 
     def __init__(self) -> None:
@@ -79,41 +68,79 @@ class StandardInput:
                 "Pipe sound into it: `synthesiser | au-edge run ...`",
             )
 
-    def receive(self, n_bytes: int, timeout_s: float) -> bytes | None:
-        """Return at most so many bytes, b"" at the end, None where nothing came in time."""
+    @property
+    def descriptor(self) -> int:
+        """Return what can be polled; -1 while it is closed."""
+        return self._descriptor
+
+    def receive(self, n_bytes: int) -> bytes | None:
+        """Return at most so many bytes, b"" at the end, None where there are none now."""
         # Polled, not made non-blocking: that flag would be shared with whoever else holds the pipe.
-        if not _is_readable(self._descriptor, timeout_s):
+        if self._descriptor < 0 or not is_readable(self._descriptor, 0.0):
             return None
         try:
             return os.read(self._descriptor, n_bytes)
         except OSError:
             return b""
 
-    def hang_up(self) -> None:
-        """Do nothing: the writer owns the pipe."""
-
     def close(self) -> None:
         """Forget the descriptor, which is not ours to close."""
         self._descriptor = -1
 
 
+class Connection:
+    """A client that writes.
+
+    Args:
+        client: Its socket, which belongs to this from now on.
+    """
+
+    def __init__(self, client: socket.socket) -> None:
+        client.setblocking(False)
+        if client.family != socket.AF_UNIX:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE:
+                client.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._client = client
+
+    @property
+    def descriptor(self) -> int:
+        """Return what can be polled; -1 once it is closed."""
+        return self._client.fileno()
+
+    def receive(self, n_bytes: int) -> bytes | None:
+        """Return at most so many bytes, b"" when the client has gone, None where there are none now."""
+        try:
+            return self._client.recv(n_bytes)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""  # reset by the peer, or closed here: its sound ends
+
+    def refuse(self, why: str) -> None:
+        """Tell the client, as far as it listens, and send it away."""
+        with contextlib.suppress(OSError):
+            self._client.send(f"refused: {why}\n".encode())
+            self._client.shutdown(socket.SHUT_WR)
+        self.close()
+
+    def close(self) -> None:
+        """Send the client away; may be called twice."""
+        self._client.close()
+
+
 class Listener:
-    """A socket that waits for one client after the other.
+    """A socket at which clients come.
 
     Args:
         address: "host:port" for TCP, else the path of a Unix socket.
         is_unix: Which of the two.
     """
 
-    has_successors = True
-
     def __init__(self, address: str, is_unix: bool) -> None:
         self._address = address
         self._is_unix = is_unix
         self._listener: socket.socket | None = None
-        self._client: socket.socket | None = None
-        self.n_clients = 0
-        self.n_turned_away = 0
 
     @property
     def description(self) -> str:
@@ -127,6 +154,11 @@ class Listener:
             return 0
         return int(self._listener.getsockname()[1])
 
+    @property
+    def descriptor(self) -> int:
+        """Return what can be polled; -1 while it is closed."""
+        return -1 if self._listener is None else self._listener.fileno()
+
     def open(self) -> None:
         """Listen.
 
@@ -139,30 +171,18 @@ class Listener:
         self._listener.setblocking(False)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # clients inherit it
 
-    def receive(self, n_bytes: int, timeout_s: float) -> bytes | None:
-        """Return at most so many bytes, b"" when the client has gone, None where nothing came in time."""
-        self._welcome(0.0 if self._client else timeout_s)
-        if self._client is None or not _is_readable(self._client.fileno(), timeout_s):
-            return None
-        try:
-            data = self._client.recv(n_bytes)
-        except BlockingIOError:
-            return None
-        except OSError:
-            data = b""  # reset by the peer: its sound ends here
-        if not data:
-            self.hang_up()
-        return data
-
-    def hang_up(self) -> None:
-        """Send the client away; the next may come."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+    def accept(self) -> list[Connection]:
+        """Return the clients that have come, a few at most."""
+        came: list[Connection] = []
+        while self._listener is not None and len(came) < MOST_ACCEPTED_AT_ONCE:
+            try:
+                came.append(Connection(self._listener.accept()[0]))
+            except OSError:
+                break  # nobody, or it left before it was let in
+        return came
 
     def close(self) -> None:
         """Stop listening; may be called twice."""
-        self.hang_up()
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.close()
@@ -170,27 +190,9 @@ class Listener:
                 with contextlib.suppress(OSError):
                     os.unlink(self._address)
 
-    def _welcome(self, timeout_s: float) -> None:
-        if self._listener is None or not _is_readable(self._listener.fileno(), timeout_s):
-            return
-        try:
-            client, _ = self._listener.accept()
-        except OSError:
-            return  # it left before it was let in
-        if self._client is not None:
-            client.close()
-            self.n_turned_away += 1
-            return
-        client.setblocking(False)
-        if not self._is_unix:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in _KEEPALIVE:
-                client.setsockopt(socket.IPPROTO_TCP, option, value)
-        self._client = client
-        self.n_clients += 1
 
-
-def _is_readable(descriptor: int, timeout_s: float) -> bool:
+def is_readable(descriptor: int, timeout_s: float) -> bool:
+    """Return whether bytes, or an end, can be read within the time."""
     if descriptor < 0:
         return False
     poll = select.poll()
@@ -206,7 +208,7 @@ def _listen_tcp(address: str) -> socket.socket:
         raise ConfigurationError(asked, "that is not host:port", "Write 127.0.0.1:8931, or [::1]:8931")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, int(port_text)), family=family, backlog=2)
+        return socket.create_server((host, int(port_text)), family=family, backlog=16)
     except socket.gaierror as err:
         raise ConfigurationError(
             asked, f"the host is unknown ({err.strerror})", "Give an address of this machine"
@@ -228,7 +230,7 @@ def _listen_unix(path: str) -> socket.socket:
         _remove_stale_socket(path, asked)
         listener.bind(path)
         os.chmod(path, 0o660)  # whoever may connect, may make the face speak
-        listener.listen(2)
+        listener.listen(16)
     except OSError as err:
         listener.close()
         raise ConfigurationError(

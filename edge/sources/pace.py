@@ -1,4 +1,4 @@
-"""Handing out recorded sound at the speed at which it was spoken, or as fast as it is taken."""
+"""Handing out sound at the speed at which it was spoken, or as it comes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from edge.errors import ConfigurationError
 
 REALTIME = "realtime"
 FAST = "fast"
+LIVE = "live"  # as it comes, too, but nothing that is out of date
 REALTIME_CHUNK_SAMPLES = 256  # 6 ms at 44.1 kHz: like a microphone's period, a small part of a frame
 FAST_CHUNK_SAMPLES = 4096  # fewer calls; still far below a second
 
@@ -16,7 +17,7 @@ class Pace:
 
     Args:
         clock: The time.
-        name: "realtime" or "fast".
+        name: "realtime", "fast" or "live".
         max_late_s: A reader that comes later than this (a suspended machine, a late producer) starts a new count of
             time instead of running after the old one.
 
@@ -25,8 +26,8 @@ class Pace:
     """
 
     def __init__(self, clock: Clock, name: str, max_late_s: float = 0.5) -> None:
-        if name not in (REALTIME, FAST):
-            raise ConfigurationError(f"pace {name!r}", "no such pace", f"Give `{REALTIME}` or `{FAST}`")
+        if name not in (REALTIME, FAST, LIVE):
+            raise ConfigurationError(f"pace {name!r}", "no such pace", f"Give `{REALTIME}`, `{FAST}` or `{LIVE}`")
         self._clock = clock
         self._max_late_s = max_late_s
         self._rate_hz = 1
@@ -38,10 +39,10 @@ class Pace:
         """Return the chunk size that suits the pace."""
         return REALTIME_CHUNK_SAMPLES if self.is_realtime else FAST_CHUNK_SAMPLES
 
-    def start(self, rate_hz: int, index: int) -> None:
-        """Let the sample with this index be heard now."""
+    def start(self, rate_hz: int, index: int, at_s: float | None = None) -> None:
+        """Let the sample with this index be heard now, or at a time."""
         self._rate_hz = rate_hz
-        self._origin_s = self._clock.monotonic_s() - index / rate_hz
+        self._origin_s = (self._clock.monotonic_s() if at_s is None else at_s) - index / rate_hz
 
     def wait(self, end_index: int, timeout_s: float) -> float | None:
         """Wait until the sound up to an index has been heard.

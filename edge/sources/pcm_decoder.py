@@ -1,4 +1,7 @@
-"""From a stream's bytes to samples: raw PCM as declared, or as a WAV header at its beginning says."""
+"""From a stream's bytes to samples: raw PCM as declared, or as WAV headers say, one WAV behind the other.
+
+A WAV ends where its header says, or, where its writer never filled the size in, with the next header or the stream.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ FULL_SCALE = {"s16le": 2.0**15, "s24le": 2.0**23, "s32le": 2.0**31, "f32le": 1.0
 MAX_CHANNELS = 64
 MIN_RATE_HZ = 8_000  # what can be resampled: edge/features/resampler.py
 MAX_RATE_HZ = 192_000
+_NEXT_HEADER = b"WAVEfmt "  # behind "RIFF" and four bytes of size
+_NEXT_HEADER_BYTES = 8 + len(_NEXT_HEADER)
 
 
 @dataclass(frozen=True)
@@ -41,24 +46,24 @@ class PcmDecoder:
 
     Args:
         sample_format: "auto" (a WAV header is looked for, else 16 bit), or a format that is taken without a look.
-        rate_hz: Declared rate; a WAV header must agree with it once `is_rate_fixed`, and sets it before.
+        rate_hz: Declared rate; a WAV header overrules it.
         n_channels: Declared channels; a WAV header overrules them.
     """
 
     def __init__(self, sample_format: str, rate_hz: int, n_channels: int) -> None:
         self._declared = PcmLayout("s16le" if sample_format == AUTO else sample_format, n_channels)
+        self._declared_rate_hz = rate_hz
         self._looks_for_header = sample_format == AUTO
-        self.rate_hz = rate_hz
-        self.is_rate_fixed = False
         self._bytes = bytearray()
-        self._n_left: int | None = None
-        self.layout: PcmLayout | None = None
         self.reset()
 
     def reset(self) -> None:
         """Forget the stream and expect another."""
         self._bytes.clear()
-        self._n_left = None
+        self._n_left: int | None = None
+        self._n_held = 0  # bytes at the end that may begin a header
+        self._is_open_ended = self._is_between = self._is_finished = False
+        self.rate_hz = self._declared_rate_hz
         self.layout = None if self._looks_for_header else self._declared
 
     @property
@@ -71,7 +76,26 @@ class PcmDecoder:
         """Return how many whole samples (of every channel) can be taken."""
         if self.layout is None:
             return 0
-        return len(self._bytes) // self.layout.frame_bytes
+        n_bytes = len(self._bytes) - self._n_held
+        return (n_bytes if self._n_left is None else min(n_bytes, self._n_left)) // self.layout.frame_bytes
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether a WAV's samples have all been taken, or the stream's: `begin_next` may bring another WAV."""
+        if self._is_finished and self.n_frames == 0:
+            return True
+        return self.layout is not None and self._n_left is not None and self._n_left < self.layout.frame_bytes
+
+    def begin_next(self) -> None:
+        """Expect the next WAV of the same stream; what lies before it (a LIST chunk) is not sound."""
+        del self._bytes[: self._n_left]
+        is_finished, rest = self._is_finished, bytes(self._bytes)
+        self.reset()
+        self._is_between = True
+        self.layout = None
+        self.feed(rest)
+        if is_finished:
+            self.finish()
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream.
@@ -82,15 +106,21 @@ class PcmDecoder:
         Raises:
             InputError: A WAV header says something that cannot be used.
         """
+        n_before = len(self._bytes)
         self._bytes += data
-        if self.layout is None:
+        if self._is_between:
+            self._skip_to_header()
+        if self.layout is None and not self._is_between:
+            n_before = 0
             self._look_for_header(is_ended=False)
-        if self._n_left is not None:
-            del self._bytes[self._n_left :]  # what follows the announced samples (a LIST chunk) is not sound
+        if self._is_open_ended:
+            self._look_for_next(max(0, n_before - _NEXT_HEADER_BYTES))
 
     def finish(self) -> None:
         """Take the end of the stream: what looked like the beginning of a header is sound."""
-        if self.layout is None:
+        self._is_finished = True
+        self._n_held = 0
+        if self.layout is None and not self._is_between:
             self._look_for_header(is_ended=True)
 
     def take(self, n_frames: int) -> NDArray[np.generic]:
@@ -116,6 +146,33 @@ class PcmDecoder:
             samples = np.frombuffer(raw, {"s16le": "<i2", "s32le": "<i4", "f32le": "<f4"}[layout.sample_format])
         return samples.reshape(n_frames, layout.n_channels)
 
+    def _skip_to_header(self) -> None:
+        """Forget what lies between two WAVs."""
+        at = self._bytes.find(b"RIFF")
+        if at < 0:
+            del self._bytes[: max(0, len(self._bytes) - 3)]
+            return
+        del self._bytes[:at]
+        self._is_between = len(self._bytes) < 12
+        if not self._is_between and self._bytes[8:12] != b"WAVE":
+            del self._bytes[:4]
+            self._is_between = True
+            self._skip_to_header()
+
+    def _look_for_next(self, begin: int) -> None:
+        """Let a WAV of unknown length end where the next header begins, or may begin."""
+        at = self._bytes.find(_NEXT_HEADER, begin)
+        if at >= 8 and self._bytes[at - 8 : at - 4] == b"RIFF":
+            self._n_left, self._is_open_ended, self._n_held = at - 8, False, 0
+            return
+        tail = bytes(self._bytes[-(_NEXT_HEADER_BYTES - 1) :])
+        self._n_held = 0
+        for at in range(len(tail)):
+            rest = tail[at:]
+            if b"RIFF".startswith(rest[:4]) and _NEXT_HEADER.startswith(rest[8:]):
+                self._n_held = len(rest)
+                return
+
     def _look_for_header(self, is_ended: bool) -> None:
         try:
             header = parse_wav_header(bytes(self._bytes)) if self._bytes else None
@@ -127,6 +184,7 @@ class PcmDecoder:
         if header is not None:
             self.layout = self._accept(header)
             self._n_left = header.n_data_bytes
+            self._is_open_ended = self._n_left is None
             del self._bytes[: header.data_offset]
         elif is_ended:
             self.layout = self._declared
@@ -144,14 +202,7 @@ class PcmDecoder:
                 f"its rate is {header.rate_hz} Hz",
                 f"Let the writer convert it to {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz",
             )
-        if not self.is_rate_fixed:
-            self.rate_hz = header.rate_hz
-        if header.rate_hz != self.rate_hz:
-            raise InputError(
-                f"a stream of {self.rate_hz} Hz",
-                f"its WAV header says {header.rate_hz} Hz",
-                f"Set audio.stream_rate_hz = {header.rate_hz}, or let the writer convert",
-            )
+        self.rate_hz = header.rate_hz
         return PcmLayout(header.sample_format, header.n_channels)
 
 

@@ -15,6 +15,7 @@ import soundfile
 
 from edge.contracts import AudioSource
 from edge.errors import DeviceError
+from edge.features.resampler import Resampler
 from edge.frames import AudioChunk
 from edge.machine.clock import SystemClock
 from edge.sources.microphone import Microphone
@@ -36,7 +37,9 @@ class Spoken:
 
 
 def tcp_source() -> Spoken:
-    source = PcmStreamSource("tcp", clock=SystemClock(), address="127.0.0.1:0", rate_hz=RATE_HZ)
+    source = PcmStreamSource(
+        "tcp", clock=SystemClock(), resampler_for=Resampler, address="127.0.0.1:0", rate_hz=RATE_HZ
+    )
 
     def speak() -> None:
         def write() -> None:
@@ -53,7 +56,9 @@ def tcp_source() -> Spoken:
 
 def unix_source(folder: Path) -> Spoken:
     path = str(folder / "speech")
-    source = PcmStreamSource("unix", clock=SystemClock(), address=path, rate_hz=RATE_HZ, sample_format="s16le")
+    source = PcmStreamSource(
+        "unix", clock=SystemClock(), resampler_for=Resampler, address=path, rate_hz=RATE_HZ, sample_format="s16le"
+    )
 
     def speak() -> None:
         def write() -> None:

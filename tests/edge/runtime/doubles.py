@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.errors import DeviceError
 from edge.features.framing import FrameAxis, Framer
-from edge.frames import AudioChunk, AUFrame
+from edge.frames import AudioChunk, AUFrame, Speech
 from edge.manifest import Manifest, StateTensor
 from edge.metrics.counters import Metrics
 from edge.runtime.pipeline import Pipeline
@@ -37,7 +37,7 @@ class ManualClock:
 
 
 class ScriptedSource:
-    """Plays (kind, value) steps: ("sound", n samples), ("gap", n), ("wait",), ("lost",), ("end",)."""
+    """Plays steps: ("sound", n samples), ("gap", n), ("wait",), ("lost",), ("over", n), ("clear",), ("end",)."""
 
     rate_hz = RATE_HZ
     description = "script"
@@ -74,7 +74,8 @@ class ScriptedSource:
         n = rest[0] if rest else 0
         self.clock.sleep_until(self.clock.now_s + n / RATE_HZ)
         samples = (np.arange(self.index, self.index + n) % 1000 / 1000).astype(np.float32)
-        chunk = AudioChunk(samples, self.index, self.clock.now_s - self.lag_s, is_last=kind == "end")
+        speech = {"over": Speech.ENDED, "clear": Speech.CLEARED}.get(kind, Speech.GOING_ON)
+        chunk = AudioChunk(samples, self.index, self.clock.now_s - self.lag_s, is_last=kind == "end", speech=speech)
         self.index += n
         return chunk
 

@@ -102,6 +102,39 @@ def test_without_sound_the_face_is_held_then_eased_then_neutral_at_the_frame_rat
     assert neutral_from_s == pytest.approx((loss.hold_ms + loss.ease_ms) / 1000, abs=2 * PERIOD_S)
 
 
+def test_behind_the_end_of_what_is_said_nothing_is_held_and_nothing_was_lost() -> None:
+    pause = [("wait",)] * 30 + [("gap", 44_100)]
+    script = [("sound", 1470)] * 5 + [("over", 2940), ("over", 0), *pause, ("sound", 1470), ("sound", 1470), ("end", 0)]
+    frames, metrics, session, _ = run(script)
+    frames = [f for f in frames if f.state is not State.STOPPING]
+    assert {f.state for f in frames} == {State.LIVE, State.SILENCE}
+    assert [f.is_over for f in frames[:7]] == [False] * 5 + [True] * 2
+    assert frames[8].activations.max() < 1e-6
+    assert np.diff([f.capture_time_s for f in frames]).max() < 1.5 * PERIOD_S  # and frames go on
+    assert metrics.skipped_frames == 0
+    assert session.n_resets == 1  # what is said next is another sentence
+    assert metrics.frames["held"] == 0
+
+
+def test_a_word_that_clears_is_seen_at_once_and_the_face_is_at_rest_in_three_frames() -> None:
+    script = [("sound", 1470)] * 5 + [("sound", 200), ("clear",)] + [("wait",)] * 5
+    frames, metrics, _, _ = run([*script, ("gap", 5000), ("sound", 1470), ("sound", 1470), ("end", 0)])
+    frames = [f for f in frames if f.state is not State.STOPPING]
+    after = frames[5:]
+    assert after[0].capture_time_s - frames[4].capture_time_s == pytest.approx(200 / 44_100, abs=1e-6)
+    assert 0 < after[0].activations.max() < frames[4].activations.max()
+    assert after[2].activations.max() == 0
+    assert {f.state for f in after[:5]} == {State.SILENCE}
+    assert metrics.skipped_frames == 0
+
+
+def test_a_program_that_ends_in_silence_does_not_show_the_last_sentence_again() -> None:
+    frames, _, _, _ = run([("sound", 1470)] * 5 + [("over", 0)], stop_after_s=3.0)
+    assert max(f.activations.max() for f in frames[-STOP_FRAMES:]) == 0
+    frames, _, _, _ = run([("sound", 1470)] * 5, stop_after_s=3.0)  # nor one whose sound was lost
+    assert max(f.activations.max() for f in frames[-STOP_FRAMES:]) == 0
+
+
 def test_a_lost_device_is_opened_again_while_frames_go_on() -> None:
     script = [("sound", 1470)] * 3 + [("lost",)] + [("sound", 1470)] * 10 + [("end", 0)]
     frames, metrics, _, source = run(script, open_failures=2)

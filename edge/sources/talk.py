@@ -1,0 +1,280 @@
+"""Speech that others write, heard as it would be spoken: one utterance after the other, then silence that is no loss.
+
+Defined behaviour:
+- Pace "realtime" (default): a synthesiser may write a whole sentence at once; it is heard as it would be spoken.
+  Pace "fast" hands sound on as it comes. Pace "live" does so too, for a writer that is itself heard live: what it wrote
+  while it was ahead, or behind and catching up, is not heard late but left out (`dropped_samples`).
+- At an utterance's end the next goes on without a gap; where none waits, silence of `TAIL_S` lets the network finish
+  and the face come to rest. Its chunks say that speech has ended, so that nothing is taken for a loss.
+- A writer that gives nothing in the middle is heard as silence, and after `PAUSE_S` as an end; the sample axis has gone
+  on by the time that passed when it speaks again. A writer that gives nothing for `STALL_S` loses its turn to one that
+  waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+
+from edge.contracts import Clock
+from edge.errors import DeviceError
+from edge.frames import AudioChunk, Speech
+from edge.sources.pace import FAST, LIVE, REALTIME, Pace
+from edge.sources.signal_health import SignalHealth
+from edge.sources.turns import Saying, Turns
+
+PAUSE_S = 0.25  # a writer's hiccup below this is silence within an utterance, a longer one is an end
+GRACE_S = {REALTIME: 0.04, LIVE: 0.08, FAST: PAUSE_S}  # how late sound may be before silence is heard in its place
+STALL_S = 1.0  # of a writer while another waits
+GRID_S = 0.1  # of the axis, on which utterances begin: whole frames at any usual rate, so that a sentence's frames
+# lie in it as they do in a file
+TAIL_S = 0.15  # of silence behind an utterance: two frames to rest, and what filters hold back
+MAX_LATE_S = 0.02  # where the writer is later than this, time is counted anew and no burst follows
+LIVE_LAG_S = 0.04  # what may wait of a live writer beside its own period; the rest of 60 ms is the machine's
+LIVE_LONGEST_PERIOD_S = 0.1
+LAG_SAID_S = 0.5  # of dropped sound: then it is said, once
+_MOST_READY_S = 20.0  # of a live writer at once; what is older is dropped anyway
+_NO_SAMPLES = np.zeros(0, np.float32)
+
+
+class TalkSource:
+    """Sound of whoever has the turn.
+
+    Args:
+        turns: The writers.
+        clock: The time.
+        pace: "realtime", "fast" or "live".
+        lookahead_s: Of the network: so much longer is the silence behind an utterance.
+        chunk_samples: Most samples per `read`; 0 for what suits the pace.
+
+    Raises:
+        ConfigurationError: There is no such pace.
+    """
+
+    def __init__(
+        self, turns: Turns, *, clock: Clock, pace: str = REALTIME, lookahead_s: float = 0.0, chunk_samples: int = 0
+    ) -> None:
+        self._turns = turns
+        self._clock = clock
+        self._pace = Pace(clock, pace, MAX_LATE_S)
+        self._is_live, self._is_fast = pace == LIVE, pace == FAST
+        self._grace_s = GRACE_S[pace]
+        self._tail_s = 0.0 if pace == FAST else TAIL_S + lookahead_s
+        self._chunk_samples = chunk_samples or self._pace.chunk_samples
+        self._samples = np.zeros(self._chunk_samples, np.float32)
+        self._health = SignalHealth()
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._next_index = 0
+        self._n_opened = self._n_pauses = self._n_dropped = 0
+        self._saying: Saying | None = None
+        self._n_said = 0  # samples of it
+        self._heard_s = -1.0  # when the newest sample was heard, silence too
+        self._spoken_s = 0.0  # and the newest of speech
+        self._silent_until_s = 0.0
+        self._is_ended = True  # the silence follows an end
+        self._is_quiet = False  # nothing is given: frames go on without
+        self._live_period_s = 0.0
+        self._is_lag_said = False
+        self._lines: list[str] = []
+
+    @property
+    def rate_hz(self) -> int:
+        """Return the rate; it changes only in the first `open`."""
+        return self._turns.rate_hz
+
+    @property
+    def description(self) -> str:
+        """Return one line that tells a person what is heard."""
+        return f"speech from {self._turns.description}, {self.rate_hz} Hz"
+
+    def open(self) -> None:
+        """Take the input or listen; see the turns' `open` for what it raises."""
+        with self._lock:
+            self._turns.open()
+            self._is_open = True
+            self._n_opened += 1
+            self._saying = None
+            self._is_quiet = False
+            self._is_ended = True
+            self._silent_until_s = 0.0
+
+    def read(self, timeout_s: float) -> AudioChunk | None:
+        """Return the next sound, or None where none came in time.
+
+        Args:
+            timeout_s: Longest wait.
+
+        Returns:
+            A chunk whose samples are overwritten by the next call. One without samples says that nobody speaks, that
+            what was said was cleared, or (`is_last`) that nobody can come any more.
+
+        Raises:
+            InputError: Standard input has a WAV header that cannot be used.
+            DeviceError: The source is closed.
+        """
+        with self._lock:
+            if not self._is_open:
+                raise DeviceError(f"sound from {self._turns.description}", "the source is closed", "Open it again")
+            deadline_s = self._clock.monotonic_s() + timeout_s
+            self._turns.listen(0.0)
+            while True:
+                if self._turns.take_clear(self._saying, self._n_said):
+                    return self._cut()
+                saying = self._saying = self._saying or self._turns.next()
+                n_ready = self._ready(saying) if saying is not None else 0
+                if saying is not None and n_ready > 0:
+                    return self._speak(saying, min(n_ready, self._chunk_samples), deadline_s)
+                if saying is not None and self._is_done(saying):
+                    continue
+                chunk = self._be_silent()
+                if chunk is not None:
+                    return chunk
+                now_s = self._clock.monotonic_s()
+                if now_s >= deadline_s:
+                    return None
+                self._turns.listen(min(deadline_s - now_s, self._silence_due_s() - now_s))
+
+    def counters(self) -> Mapping[str, int]:
+        """Return lost_samples (0: writers wait), reopened, pauses, dropped_samples, those of utterances and signal."""
+        counts = self._turns.counters()
+        reopened = max(0, counts.pop("streams", self._n_opened) - 1)
+        return {
+            "lost_samples": 0,
+            "reopened": reopened,
+            "pauses": self._n_pauses,
+            "dropped_samples": self._n_dropped + counts.pop("dropped_samples", 0),
+            **counts,
+            **self._health.counters(),
+        }
+
+    def warnings(self) -> list[str]:
+        """Return the lines that have not been returned before."""
+        lines, self._lines = self._lines, []
+        return lines + self._turns.warnings() + self._health.warnings()
+
+    def close(self) -> None:
+        """Stop listening; may be called twice. Waits for a `read` of another thread, which is bounded."""
+        with self._lock:
+            self._is_open = False
+            self._saying = None
+            self._turns.close()
+
+    # --- speech ---------------------------------------------------------------------------------------------------
+
+    def _ready(self, saying: Saying) -> int:
+        """Return how many samples can be given; of a live writer, drop what would be heard too late."""
+        if not self._is_live:
+            return saying.ready(self._chunk_samples)
+        rate_hz = self.rate_hz
+        n_before = saying.ready(0)
+        n_ready = saying.ready(round(_MOST_READY_S * rate_hz))
+        came_s = (n_ready - n_before) / rate_hz
+        if 0.0 < came_s <= LIVE_LONGEST_PERIOD_S:
+            self._live_period_s = max(came_s, 0.95 * self._live_period_s)
+        if n_ready <= round((LIVE_LAG_S + self._live_period_s) * rate_hz):
+            return n_ready
+        n_kept = round(max(self._live_period_s, LIVE_LAG_S / 2) * rate_hz)
+        saying.drop(n_ready - n_kept)
+        self._n_dropped += n_ready - n_kept
+        if not self._is_lag_said and self._n_dropped > LAG_SAID_S * rate_hz:
+            self._is_lag_said = True
+            self._lines.append(
+                "the writer is ahead of time, or stalls and catches up: what is too old is left out, as audio.pace = "
+                "live asks; a synthesiser that writes ahead needs audio.pace = realtime"
+            )
+        return n_kept
+
+    def _speak(self, saying: Saying, n_samples: int, deadline_s: float) -> AudioChunk | None:
+        """Give speech when its time has come."""
+        self._follow_time()
+        remaining_s = max(0.0, deadline_s - self._clock.monotonic_s())
+        end_time_s = self._pace.wait(self._next_index + n_samples, remaining_s)
+        if end_time_s is None:
+            return None
+        speech = Speech.GOING_ON
+        if self._n_said == 0:
+            speech = Speech.BEGUN
+            self._next_index += -self._next_index % round(self.rate_hz * GRID_S)
+            self._pace.start(self.rate_hz, self._next_index + n_samples, end_time_s)
+            self._turns.begun(saying)
+        samples = self._samples[:n_samples]
+        saying.take(samples)
+        self._health.inspect(samples, self.rate_hz)
+        if self._is_live:  # the newest came just now, what waits behind these is younger
+            end_time_s = max(self._heard_s, end_time_s - saying.ready(0) / self.rate_hz)
+        self._n_said += n_samples
+        self._spoken_s = end_time_s
+        self._silent_until_s = end_time_s + PAUSE_S
+        self._is_ended = self._is_quiet = False
+        return self._chunk(samples, end_time_s, speech)
+
+    def _follow_time(self) -> None:
+        """Let time be counted anew after silence, and the axis have gone on by the length of a pause."""
+        now_s = self._clock.monotonic_s()
+        if self._heard_s >= 0 and self._is_quiet:
+            self._next_index += round((now_s - self._heard_s) * self.rate_hz)
+        if self._heard_s < 0 or self._is_quiet or self._spoken_s < self._heard_s:
+            self._pace.start(self.rate_hz, self._next_index)
+            self._spoken_s = self._heard_s = max(now_s, self._heard_s)
+            self._is_quiet = False
+
+    def _is_done(self, saying: Saying) -> bool:
+        """End the turn of who has no more to say; return whether it ended."""
+        if saying.is_spent:
+            self._is_ended = True
+            self._silent_until_s = self._heard_s + self._tail_s
+        elif not (self._turns.is_wanted and self._clock.monotonic_s() - self._spoken_s > STALL_S):
+            return False
+        n_said, self._n_said = self._n_said, 0
+        self._saying = None
+        self._turns.finished(saying, n_said)
+        return True
+
+    def _cut(self) -> AudioChunk:
+        """Say that what was being said is not heard any more."""
+        self._saying = None
+        self._n_said = 0
+        self._is_ended = self._is_quiet = True
+        now_s = self._clock.monotonic_s()
+        self._heard_s = max(self._heard_s, now_s)
+        return self._chunk(_NO_SAMPLES, now_s, Speech.CLEARED)
+
+    # --- silence --------------------------------------------------------------------------------------------------
+
+    def _silence_due_s(self) -> float:
+        """Return when the next silence is to be given; inf where none is."""
+        if self._is_quiet or self._heard_s < 0:
+            return float("inf")
+        wait_s = 0.0 if self._is_ended or self._heard_s > self._spoken_s else self._grace_s
+        return self._heard_s + max(wait_s, self._chunk_samples / self.rate_hz)
+
+    def _be_silent(self) -> AudioChunk | None:
+        """Give silence that is due, or say that there is nothing to be heard until somebody speaks."""
+        now_s = self._clock.monotonic_s()
+        if self._is_quiet:
+            return self._end(now_s) if self._turns.is_over and self._saying is None else None
+        ends_s = self._silent_until_s
+        if self._heard_s < 0 or self._heard_s >= ends_s or (self._is_fast and now_s >= ends_s):
+            self._n_pauses += not self._is_ended
+            self._is_quiet = self._is_ended = True
+            return self._chunk(_NO_SAMPLES, max(now_s, self._heard_s), Speech.ENDED)
+        if now_s < self._silence_due_s():
+            return None
+        samples = self._samples
+        samples[:] = 0.0
+        end_time_s = self._heard_s + len(samples) / self.rate_hz
+        return self._chunk(samples, end_time_s, Speech.ENDED if self._is_ended else Speech.GOING_ON)
+
+    def _end(self, now_s: float) -> AudioChunk:
+        return AudioChunk(_NO_SAMPLES, self._next_index, now_s, is_last=True, speech=Speech.ENDED)
+
+    def _chunk(self, samples: np.ndarray, end_time_s: float, speech: Speech) -> AudioChunk:
+        """Put samples on the axis."""
+        start_index = self._next_index
+        self._next_index += len(samples)
+        if len(samples):
+            self._heard_s = end_time_s
+        return AudioChunk(samples, start_index, end_time_s, speech=speech)

@@ -1,0 +1,104 @@
+"""A program that talks, and somebody who keeps every frame with the time of its coming."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.system.programs import bound_socket, running
+
+MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft", "mouthUpperUpLeft")
+SENTENCES = (
+    "Good morning, my name is Ada.", "I am a small robot.", "What can I do for you today?", "The bus leaves at nine.",
+    "Mind the gap, please.", "Blue boats pass below the bridge.", "My mother makes marmalade.", "Pack the big box.",
+    "It may rain before noon.", "Four fat fish swim by.", "We open at ten.", "Please put the bottle back.",
+    "The lift is on your left.", "Nobody knows for sure.", "Keep calm and carry on.", "A pound of butter, please.",
+    "The museum is closed on Monday.", "Follow the yellow line.", "Thank you for your patience.", "Goodbye for now.",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A frame as it came: CLOCK_MONOTONIC of its arrival, state, when its sound was heard (Unix), channels."""
+
+    at_s: float
+    state: str
+    heard_unix_s: float
+    mouth: np.ndarray
+
+
+class Watcher(threading.Thread):
+    """Keeps every frame."""
+
+    def __init__(self, receiver: socket.socket) -> None:
+        super().__init__(daemon=True)
+        self._receiver = receiver
+        receiver.settimeout(0.1)
+        self.seen: list[Seen] = []
+        self.is_over = False
+        self.start()
+
+    def run(self) -> None:
+        while not self.is_over:
+            try:
+                message = json.loads(self._receiver.recv(65536))
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            if "au" in message:
+                mouth = np.array([message["au"].get(name, 0.0) for name in MOUTH])
+                self.seen.append(Seen(time.monotonic(), message["state"], message["t"], mouth))
+
+    def wait_for(self, state: str, limit_s: float = 20.0, after_s: float = 0.0) -> Seen:
+        """Return the first frame of a state that came after a time."""
+        ends_s = time.monotonic() + limit_s
+        while time.monotonic() < ends_s:
+            for seen in self.seen[-400:]:
+                if seen.state == state and seen.at_s > after_s:
+                    return seen
+            time.sleep(0.01)
+        raise AssertionError(f"no frame was {state} within {limit_s} s; states: {[s.state for s in self.seen[-5:]]}")
+
+
+@contextmanager
+def talking(*options: str) -> Iterator[tuple[subprocess.Popen[str], Watcher]]:
+    """Run the program until it says that nobody speaks yet; yield it and its watcher."""
+    with bound_socket() as (receiver, port):
+        arguments = [f"output.a.{key}" for key in ("protocol=json", "host=127.0.0.1", f"port={port}")]
+        with running("run", *(part for o in (*arguments, *options) for part in ("-o", o))) as process:
+            watcher = Watcher(receiver)
+            try:
+                watcher.wait_for("silence")
+                yield process, watcher
+            finally:
+                watcher.is_over = True
+                watcher.join()
+
+
+def flite(text: str, path: Path) -> Path:
+    """Have a real synthesiser speak into a WAV."""
+    subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", str(path)], check=True, timeout=60)
+    return path
+
+
+def free_tcp_port() -> int:
+    """Return a TCP port that nobody listens at right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
