@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import logging
 import os
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  au-edge head --open                       and open it in the browser\n"
         "  au-edge head -o head.host=0.0.0.0 -o head.allowed_hosts=kiosk.local      for other machines\n"
         "  au-edge head --drive -o output.json.enabled=no    what the page's sliders set goes to the other outputs\n"
+        "  au-edge head -o control.osc=9010          moods, looks, gestures for au-edge run -o control.osc=9010\n"
         "Add ?kiosk to the address for a full-screen face without controls."
     )
     add_configuration_arguments(parser)
@@ -50,12 +52,17 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.open:
             open_in_browser(server.address, os.environ)
 
-    driver = Driver(settings) if arguments.drive else None
-    try:
-        return run_head(settings.head, lambda: StreamDecoder().feed, driver.send if driver else None, say)
-    finally:
+    with contextlib.ExitStack() as closing:
+        driver = Driver(settings) if arguments.drive else None
         if driver is not None:
-            driver.close()
+            closing.callback(driver.close)
+        face = None
+        if settings.control.osc:  # where a running program listens
+            from edge.control.osc_remote import OscRemote
+
+            face = OscRemote(settings.control.osc)
+            closing.callback(face.close)
+        return run_head(settings.head, lambda: StreamDecoder().feed, driver.send if driver else None, say, face)
 
 
 class Driver:

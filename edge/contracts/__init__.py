@@ -10,11 +10,12 @@ from edge.contracts.expression import GESTURES, MOODS, Control, Expressive, Lids
 from edge.contracts.network import InferenceBackend, InferenceSession
 from edge.contracts.outputs import Codec, Datagram, FrameOutput, FrameStage, Transport
 from edge.contracts.sound import AudioSource, Clock, FeatureExtractor, Framer, Player, PlayPosition, Resampler
-from edge.contracts.wishes import take_wish
+from edge.contracts.wishes import WISHES, take_wish
 
 __all__ = [
     "GESTURES",
     "MOODS",
+    "WISHES",
     "AudioSource",
     "Clock",
     "Codec",

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from edge.config.settings import HeadSettings
+from edge.contracts import Expressive
 from edge.errors import AuEdgeError, DeviceError
 from edge.head.arrivals import Decode
 from edge.head.server import HeadServer
@@ -21,6 +22,7 @@ def run_head(
     make_decoder: Callable[[], Decode],
     drive: Callable[[Drive], None] | None = None,
     on_ready: Callable[[HeadServer], None] | None = None,
+    face: Expressive | None = None,
 ) -> int:
     """Serve until interrupted.
 
@@ -29,6 +31,7 @@ def run_head(
         make_decoder: See `HeadServer`.
         drive: See `HeadServer`.
         on_ready: Called once the page can be opened.
+        face: See `HeadServer`.
 
     Returns:
         0.
@@ -36,7 +39,7 @@ def run_head(
     Raises:
         AuEdgeError: It cannot start; see `HeadServer.start`.
     """
-    server = HeadServer(settings, make_decoder, drive)
+    server = HeadServer(settings, make_decoder, drive, face)
 
     async def serve_until_stopped() -> None:
         import signal
@@ -116,13 +119,14 @@ def start_head_thread(
     settings: HeadSettings,
     make_decoder: Callable[[], Decode],
     drive: Callable[[Drive], None] | None = None,
+    face: Expressive | None = None,
 ) -> HeadThread:
     """Start the server beside a running program and return its handle.
 
     Raises:
         AuEdgeError: It cannot start; see `HeadServer.start`.
     """
-    thread = HeadThread(HeadServer(settings, make_decoder, drive))
+    thread = HeadThread(HeadServer(settings, make_decoder, drive, face))
     thread.open()
     return thread
 

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from edge.config.settings import HeadSettings
+from edge.contracts import GESTURES, MOODS, WISHES, Expressive, take_wish
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import Float32Array
 from edge.head.arrivals import Arrivals, Decode
@@ -55,6 +56,7 @@ class HeadServer:
         settings: Addresses, allowed hosts, face. Port 0 picks a free one.
         make_decoder: Returns a decoder of one sender's datagrams (edge.outputs.receiving.StreamDecoder().feed).
         drive: Takes faces set by hand on the page; None leaves that switched off. Must not block.
+        face: Takes the moods, looks and gestures that pages ask for; None where nothing does.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class HeadServer:
         settings: HeadSettings,
         make_decoder: Callable[[], Decode],
         drive: Callable[[Drive], None] | None = None,
+        face: Expressive | None = None,
     ) -> None:
         self._settings = settings
         hosts = settings.allowed_hosts.split(",")
@@ -71,6 +74,7 @@ class HeadServer:
         self._arrivals = Arrivals(make_decoder)
         self._sounds = SoundArrivals()
         self._drive = drive
+        self._face = face
         self._clients: set[PageLink] = set()
         self._names: tuple[str, ...] = ()
         self._is_sound_wanted = False
@@ -217,7 +221,7 @@ class HeadServer:
         from websockets.exceptions import ConnectionClosed
 
         client = PageLink()
-        client.offer(json.dumps({"type": "hello", "drive": self._drive is not None, "unix_s": time.time()}))
+        client.offer(json.dumps(self._hello()))
         self._clients.add(client)
         sender = asyncio.create_task(client.send_all(connection.send, lambda: self._names))
         try:
@@ -233,6 +237,17 @@ class HeadServer:
             with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
                 await sender
 
+    def _hello(self) -> dict[str, object]:
+        """Return what a page is told first: what it may ask for."""
+        takes_wishes = self._face is not None
+        return {
+            "type": "hello",
+            "drive": self._drive is not None,
+            "moods": MOODS if takes_wishes else (),
+            "gestures": GESTURES if takes_wishes else (),
+            "unix_s": time.time(),
+        }
+
     def _hear(self, text: str, client: PageLink) -> None:
         """Act on what a page sends; what is not understood is ignored."""
         try:
@@ -244,6 +259,10 @@ class HeadServer:
                 self._is_sound_wanted = any(other.wants_sound for other in self._clients)
             elif message["type"] == "drive" and self._drive is not None:
                 self._drive(read_drive(message))
+            elif message["type"] in WISHES and self._face is not None:
+                take_wish(self._face, message)
+        except ConfigurationError as err:
+            client.offer(json.dumps({"type": "refused", "why": str(err)}))
         except ValueError as err:
             _log.debug("a page sent something that is ignored: %s", err)
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from edge.config.settings import HeadSettings, OutputSettings
-from edge.contracts import Clock
+from edge.contracts import Clock, Expressive
 from edge.frames import AUFrame, Float32Array
 
 if TYPE_CHECKING:
@@ -21,14 +21,18 @@ class LiveHead:
         sample_rate_hz: Of the sound that stages see.
         lookahead_s: How much older a frame's face is than its newest sound.
         clock: For the sound's time.
+        face: Takes the moods, looks and gestures that the page asks for.
     """
 
-    def __init__(self, settings: HeadSettings, sample_rate_hz: int, lookahead_s: float, clock: Clock) -> None:
+    def __init__(
+        self, settings: HeadSettings, sample_rate_hz: int, lookahead_s: float, clock: Clock, face: Expressive
+    ) -> None:
         # Any free port: 9001 stays free for whoever else wants to watch the JSON output.
         self._settings = dataclasses.replace(settings, frames_host="127.0.0.1", frames_port=0)
         self._rate_hz = sample_rate_hz
         self._lookahead_s = lookahead_s
         self._clock = clock
+        self._face = face
         self._thread: HeadThread | None = None
 
     def open(self) -> None:
@@ -40,7 +44,7 @@ class LiveHead:
         from edge.head.running import start_head_thread
         from edge.outputs.receiving import StreamDecoder
 
-        self._thread = start_head_thread(self._settings, lambda: StreamDecoder().feed)
+        self._thread = start_head_thread(self._settings, lambda: StreamDecoder().feed, face=self._face)
 
     @property
     def address(self) -> str:

@@ -123,7 +123,9 @@ class LiveParts:
         from edge.live.head import LiveHead
 
         manifest = self.manifest
-        head = LiveHead(self.settings.head, manifest.sample_rate_hz, manifest.lookahead_ms / 1000, self.clock)
+        head = LiveHead(
+            self.settings.head, manifest.sample_rate_hz, manifest.lookahead_ms / 1000, self.clock, self.expression
+        )
         head.open()
         _log.warning("the face: %s", head.address)  # a warning, since the view leaves those
         return head

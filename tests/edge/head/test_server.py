@@ -12,8 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from edge.config.settings import HeadSettings
+from edge.config.settings import ExpressionSettings, HeadSettings
+from edge.contracts import GESTURES, MOODS
 from edge.errors import DeviceError
+from edge.expression.expression import Expression
 from edge.frames import AUFrame, State
 from edge.head.running import HeadThread, open_in_browser, start_head_thread
 from edge.head.wire import Drive
@@ -173,6 +175,39 @@ def test_without_a_taker_sliders_are_switched_off() -> None:
             assert receive(page, "hello")["drive"] is False  # type: ignore[call-overload, index]
     finally:
         thread.close()
+
+
+def test_wishes_reach_the_face_and_what_there_is_not_is_refused_to_the_page_that_asked() -> None:
+    face = Expression(ExpressionSettings(), ("mouthSmileLeft",), {})
+    thread = start_head_thread(FREE, lambda: StreamDecoder().feed, face=face)
+    try:
+        with open_page(thread) as page:
+            hello = receive(page, "hello")
+            assert (hello["moods"], hello["gestures"]) == (list(MOODS), list(GESTURES))  # type: ignore[call-overload, index]
+            page.send('{"type":"mood","mood":"grumpy"}')
+            refused = receive(page, "refused")
+            assert all(mood in str(refused) for mood in MOODS)
+            page.send('{"type":"look","yaw_deg":1e999,"pitch_deg":0}')
+            assert "yaw" in str(receive(page, "refused"))
+            page.send('{"type":"mood","mood":"happy","amount":0.5}')
+            page.send('{"type":"ping","sent":1}')
+            receive(page, "pong")
+    finally:
+        thread.close()
+    smile = np.zeros(1, np.float32)
+    for index in range(45):
+        smile.fill(0.0)
+        face.apply(smile, np.zeros(3, np.float32), index / 30, 0.0)
+    assert smile[0] == pytest.approx(0.35)
+
+
+def test_without_a_face_wishes_are_not_offered_and_not_taken(head: HeadThread) -> None:
+    with open_page(head) as page:
+        hello = receive(page, "hello")
+        assert (hello["moods"], hello["gestures"]) == ([], [])  # type: ignore[call-overload, index]
+        page.send('{"type":"mood","mood":"happy"}')
+        page.send('{"type":"ping","sent":1}')
+        receive(page, "pong")
 
 
 def test_sound_goes_only_to_pages_that_asked(head: HeadThread) -> None:

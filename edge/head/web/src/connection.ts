@@ -2,12 +2,19 @@
 import { ServerClock } from "./clock";
 import { readBinary, type Frame, type Sound, type Status } from "./wire";
 
+export interface Hello {
+  drive: boolean; // whether outputs take faces from the sliders
+  moods: string[]; // what the program can be asked for; none where it takes no wishes
+  gestures: string[];
+}
+
 export interface Listener {
   onNames(names: string[]): void;
   onFrame(frame: Frame): void;
   onSound(sound: Sound): void;
   onStatus(status: Status): void;
-  onHello(canDrive: boolean): void;
+  onHello(hello: Hello): void;
+  onRefused(why: string): void;
   onConnected(isConnected: boolean): void;
 }
 
@@ -66,7 +73,8 @@ export class Connection {
     const message = JSON.parse(data) as { type: string; [key: string]: unknown };
     if (message.type === "names") this.listener.onNames(message.names as string[]);
     else if (message.type === "status") this.listener.onStatus(message as unknown as Status);
-    else if (message.type === "hello") this.listener.onHello(message.drive === true);
+    else if (message.type === "hello") this.listener.onHello(message as unknown as Hello);
+    else if (message.type === "refused") this.listener.onRefused(String(message.why));
     else if (message.type === "pong") {
       const tripS = (performance.now() - (message.sent as number)) / 1000;
       this.clock.learn(tripS, message.unix_s as number, Date.now() / 1000);

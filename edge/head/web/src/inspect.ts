@@ -6,6 +6,7 @@ import { element } from "./page";
 import type { Player } from "./player";
 import { Replay } from "./replay";
 import { Sliders } from "./sliders";
+import { Wishes } from "./wishes";
 import type { Frame, Sound, Status } from "./wire";
 
 const FIRST_CHANNELS = ["jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmileLeft", "mouthLowerDownLeft"];
@@ -14,6 +15,7 @@ const HEARD_MS = 2000; // without sound for so long, the page says how to send i
 
 export class Inspector {
   readonly sliders: Sliders;
+  readonly wishes: Wishes;
   readonly replay: Replay;
   private readonly history = new History();
   readonly envelope = new Envelope();
@@ -37,6 +39,7 @@ export class Inspector {
     element("panel", HTMLDivElement).hidden = false;
     document.body.classList.add("inspecting");
     this.sliders = new Sliders(face.names, connection);
+    this.wishes = new Wishes(connection);
     this.replay = new Replay(connection, () => player.names);
     player.overrides.push(this.sliders, this.replay);
     connection.subscribeToSound(true);

@@ -71,10 +71,16 @@ async function start(): Promise<void> {
     },
     onSound: (sound) => inspector?.onSound(sound),
     onStatus: (status) => inspector?.onStatus(status),
-    onHello: (canDrive) => inspector?.sliders.allowSending(canDrive),
+    onHello: (hello) => {
+      inspector?.sliders.allowSending(hello.drive);
+      inspector?.wishes.allow(hello.moods, hello.gestures);
+    },
+    onRefused: (why) => inspector?.wishes.refused(why),
     onConnected: (is) => {
       isConnected = is;
-      if (!is) inspector?.sliders.allowSending(false);
+      if (is) return;
+      inspector?.sliders.allowSending(false);
+      inspector?.wishes.allow([], []);
     },
   });
   const player = new Player(face, connection, !isRendering, isKiosk);
