@@ -1,8 +1,10 @@
-"""From PortAudio's time stamps to the sample axis: when each period was at the microphone, and what is missing.
+"""From PortAudio's time stamps to the sample axis: when each period is at the converter, and what is missing.
 
 PortAudio does not say how much an overrun lost, nor on which clock it stamps: CLOCK_MONOTONIC for sound cards,
 CLOCK_REALTIME for the PulseAudio plug-in, 0 for others (measured). Both are decided here, by comparison. Between two
 periods the time is the number of samples; the stamps only steer it, since they jitter by more than the sample clock.
+
+The same for a microphone and for a loudspeaker: there a stamp is in the future, and what is missing is a pause.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ SAME_CLOCK_S = 60.0  # stamps of one clock differ by less, two clocks of one mac
 GAIN = 0.02  # of a stamp's deviation, per period: 100 ppm of clock error leave 27 us at 48 kHz and 256 samples
 JUMP_S = 0.1  # a deviation beyond any jitter of a stamp (35 ms with PulseAudio)...
 JUMP_PERIODS = 8  # ...for this many periods on end: sound was lost without being said, or time was set wrong before
-MAX_AGE_S = 2.0  # an older stamp is none
+MAX_AGE_S = 2.0  # an older stamp (for a loudspeaker: one further ahead) is none
+RATE_ERROR_S = 30.0  # over which the clock's error is learnt: 1 ms of jitter leaves a few ppm
+SETTLED_PERIODS = 200  # the corrections before are of the first stamp, not of the clock
 
 
 class Domain(enum.Enum):
@@ -38,18 +42,43 @@ class StreamClock:
 
     Args:
         rate_hz: Samples a second.
+        is_playback: Stamps say when sound will leave.
+
+    Attributes:
+        next_index: Of the sample after the newest period.
+        end_time_s: CLOCK_MONOTONIC time of that sample.
+        rate_error: Playback: how much longer a second of the stream lasts than one of CLOCK_MONOTONIC, as a fraction.
+        latency_s: Playback without usable stamps: from the callback to the converter.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, is_playback: bool = False) -> None:
         self._rate_hz = rate_hz
+        self._is_playback = is_playback
         self._domain: Domain | None = None
         self._is_first = True
         self._is_new_stream = True
         self._next_position = 0
         self._n_far = 0
         self._least_far_s = 0.0
+        self._n_steered = 0
         self.next_index = 0
         self.end_time_s = 0.0
+        self.rate_error = 0.0
+        self.latency_s = 0.0
+
+    def time_of(self, index: float) -> float:
+        """Return the CLOCK_MONOTONIC time of a sample near the newest period."""
+        return self.end_time_s + (index - self.next_index) / self._rate_hz * (1.0 + self.rate_error)
+
+    def pass_until(self, now_s: float) -> int:
+        """Let time pass for which there is no stream; return the number of whole samples that it was."""
+        if self._is_first:
+            self._is_first = False
+            self.end_time_s = now_s
+        n_samples = max(0, int((now_s - self.end_time_s) * self._rate_hz))
+        self.next_index += n_samples
+        self.end_time_s += n_samples / self._rate_hz
+        return n_samples
 
     @property
     def domain(self) -> Domain | None:
@@ -62,6 +91,7 @@ class StreamClock:
         self._is_new_stream = True
         self._next_position = 0
         self._n_far = 0
+        self._n_steered = 0
 
     def place(
         self, position: int, n_samples: int, stamp_s: float, arrived_s: float, unix_s: float, is_overrun: bool
@@ -90,6 +120,7 @@ class StreamClock:
         missing = 0
         if self._is_new_stream or is_overrun:
             missing = max(0, round(deviation_s * self._rate_hz))
+            self._n_steered = 0
             self.end_time_s += missing / self._rate_hz  # whole samples: rounding must not add up over many losses
             if begin_s < self.end_time_s - 1.0 / self._rate_hz:
                 self.end_time_s = begin_s
@@ -97,7 +128,9 @@ class StreamClock:
             self._n_far = 0
         else:
             missing = self._steer(deviation_s)
-        self.end_time_s = min(self.end_time_s + n_samples / self._rate_hz, arrived_s)  # no sound comes before it was
+        self.end_time_s += n_samples / self._rate_hz * (1.0 + self.rate_error)
+        if not self._is_playback:
+            self.end_time_s = min(self.end_time_s, arrived_s)  # no sound comes before it was
         self.next_index += dropped + missing + n_samples
         self._next_position = position + n_samples
         return dropped + missing
@@ -106,7 +139,12 @@ class StreamClock:
         """Follow the stamps slowly, or at once where they stay far away; return the samples found missing."""
         if abs(deviation_s) < JUMP_S:
             self._n_far = 0
-            self.end_time_s += GAIN * deviation_s
+            self._n_steered += 1
+            # Sound that is captured is late already; of sound to be played the first stamp must not rule for long.
+            gain = max(GAIN, 1.0 / (1.0 + self._n_steered)) if self._is_playback else GAIN
+            self.end_time_s += gain * deviation_s
+            if self._is_playback and self._n_steered > SETTLED_PERIODS:
+                self.rate_error += gain * deviation_s / RATE_ERROR_S
             return 0
         is_nearer = self._n_far == 0 or abs(deviation_s) < abs(self._least_far_s)
         self._least_far_s = deviation_s if is_nearer else self._least_far_s
@@ -121,6 +159,10 @@ class StreamClock:
         """Return the CLOCK_MONOTONIC time of a period's first sample."""
         if self._domain is None:
             self._domain = domain_of(stamp_s, arrived_s, unix_s)
+        if self._is_playback:
+            begin_s = stamp_s - (unix_s - arrived_s) if self._domain is Domain.REALTIME else stamp_s
+            is_none = self._domain is Domain.ARRIVAL or abs(begin_s - arrived_s) > MAX_AGE_S
+            return arrived_s + self.latency_s if is_none else begin_s
         latest_s = arrived_s - n_samples / self._rate_hz  # it was complete when it arrived
         if self._domain is Domain.ARRIVAL:
             return latest_s

@@ -65,7 +65,7 @@ class Truth:
         return bool(np.max(np.abs(there - samples)) <= 2e-7)  # float32 of a 32 bit sample, or a mean of six
 
 
-def _let_go_of_portaudio() -> None:
+def let_go_of_portaudio() -> None:
     """Undo what importing sounddevice does (mediapipe imports it): PortAudio begun once keeps its list of devices."""
     sounddevice = sys.modules.get("sounddevice")
     while sounddevice is not None and sounddevice._initialized:
@@ -77,7 +77,7 @@ def open_studio(folder: Path, devices: list[Device]) -> Iterator[Studio]:
     """Yield a studio whose devices are the only ones that ALSA shows to this process; skip where there can be none."""
     missing = why_not()
     need("microphone", not missing, f"the virtual microphone cannot be built; {missing}")
-    _let_go_of_portaudio()
+    let_go_of_portaudio()
     studio = Studio(folder, devices)
     before = os.environ.get("ALSA_CONFIG_PATH")
     os.environ["ALSA_CONFIG_PATH"] = str(studio.configuration)

@@ -1,0 +1,332 @@
+"""Sound out through the real PyAudio, PortAudio and ALSA, to loudspeakers that keep what they played and when.
+
+What is played are bursts, each at a known index of what was written, so that they are found at any rate of the device.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.alsa.devices import list_devices
+from edge.alsa.portaudio import Direction
+from edge.contracts import Player
+from edge.errors import ConfigurationError, DeviceError
+from edge.features.resampler import Resampler
+from edge.machine.clock import SystemClock
+from edge.machine.realtime import ENGINE_PRIORITY, make_thread_realtime
+from edge.playback.portaudio_player import PortAudioPlayer
+from tests.virtual_loudspeaker.audience import Audience, open_hall
+from tests.virtual_microphone.air import Device
+
+RATE_HZ = 24_000  # what synthesisers give
+BURST_GAP_S = 0.1
+LEAD_S = 0.25  # how far the writer is ahead
+DEVICES = [
+    Device("stereo_48", 48_000, 2),
+    Device("mono_44", 44_100, 1),
+    Device("fine_24", 24_000, 1, "S32_LE"),
+    Device("array_16", 16_000, 6),
+]
+Make = Callable[..., PortAudioPlayer]
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Audience]]:
+    with open_hall(tmp_path_factory.mktemp("hall"), DEVICES) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _as_urgent_as_the_engine() -> Iterator[None]:
+    """Run as the engine's thread does, so that other programs of this machine do not decide what is late."""
+    make_thread_realtime(ENGINE_PRIORITY, "test")
+    yield
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@pytest.fixture
+def make(hall: dict[str, Audience]) -> Iterator[Make]:
+    made: list[PortAudioPlayer] = []
+
+    def player(device: str, **options: object) -> PortAudioPlayer:
+        one = PortAudioPlayer(device, clock=SystemClock(), make_resampler=Resampler, **options)  # type: ignore[arg-type]
+        made.append(one)
+        return one
+
+    yield player
+    for one in made:
+        one.close()
+    for audience in hall.values():
+        audience.fault("none")
+        audience.run_fast(0)
+        audience.move_in_steps(0)
+
+
+def burst(times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a sound of 4 ms whose middle is at 0, at these times."""
+    shaped = np.exp(-((times_s / 0.8e-3) ** 2)) * np.cos(2 * np.pi * 1500 * times_s)
+    return np.where(np.abs(times_s) < 3e-3, shaped, 0.0)
+
+
+class Talker:
+    """Writes bursts at the pace of the loudspeaker, and asks for the time of each once it is written."""
+
+    def __init__(self, player: PortAudioPlayer, rate_hz: int = RATE_HZ) -> None:
+        self.player = player
+        self.rate_hz = rate_hz
+        self.written = 0
+        self.bursts: list[int] = []
+        self.told_s: dict[int, float] = {}
+        self.states: set[str] = set()
+
+    def talk(self, seconds: float) -> None:
+        gap, chunk = int(BURST_GAP_S * self.rate_hz), self.rate_hz // 50
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            while self.written - self.player.position().sample_index < LEAD_S * self.rate_hz:
+                indices = np.arange(self.written, self.written + chunk)
+                middle = np.round((indices - gap / 2) / gap) * gap + gap / 2
+                sound = 0.8 * burst((indices - middle) / self.rate_hz).astype(np.float32)
+                taken = self.player.write(sound)
+                if taken == 0:
+                    break
+                self.written += taken
+            while (middle := len(self.bursts) * gap + gap // 2) < self.written:
+                self.bursts.append(middle)
+            for index in self.bursts[-4:]:  # as a face does: shortly before it is heard
+                if self.player.time_of(index) > time.monotonic():
+                    self.told_s[index] = self.player.time_of(index)
+            self.states.add(self.player.state)
+            time.sleep(0.01)
+
+
+def middles(audience: Audience, since_s: float = 0.0) -> NDArray[np.float64]:
+    """Return the true times at which the middles of whole bursts were played."""
+    found = []
+    for run in audience.heard():
+        sound, times = run.samples[:, 0].astype(np.float64), run.times()
+        half = int(3e-3 / run.sample_s)
+        template = burst(np.arange(-half, half + 1) * run.sample_s)
+        match = np.convolve(sound, template[::-1], "same") / np.sum(template**2)
+        for at in np.flatnonzero(match > 0.6):
+            near = match[max(0, at - half) : at + half + 1]
+            if match[at] == near.max() and half < at < len(match) - half:
+                left, here, right = match[at - 1 : at + 2]
+                shift = 0.5 * (left - right) / (left - 2 * here + right)
+                found.append(times[at] + shift * run.sample_s)
+    return np.array([time_s for time_s in found if time_s > since_s])
+
+
+def errors_of(talker: Talker, audience: Audience, since_s: float) -> NDArray[np.float64]:
+    """Return, for each burst that was played, what was told of its time less when it was, in seconds."""
+    heard = middles(audience, since_s)
+    told = np.array([told_s for index, told_s in talker.told_s.items() if told_s > since_s])
+    return np.array([told[np.argmin(np.abs(told - time_s))] - time_s for time_s in heard])
+
+
+def hold_the_interpreter(seconds: float) -> None:
+    """Keep every other Python thread from running, as a long call in C does."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+
+
+def wait_for(what: Callable[[], bool], limit_s: float = 5.0) -> float:
+    """Return how long it took until something was so."""
+    began_s = time.monotonic()
+    while not what():
+        assert time.monotonic() - began_s < limit_s, "it never was"
+        time.sleep(0.005)
+    return time.monotonic() - began_s
+
+
+@pytest.mark.parametrize("device", [device.name for device in DEVICES])
+@pytest.mark.parametrize(("ppm", "step_frames"), [(200, 0), (-200, 0), (200, 48)])
+def test_each_sample_leaves_when_the_player_says(
+    hall: dict[str, Audience], make: Make, device: str, ppm: int, step_frames: int
+) -> None:
+    audience = hall[device]
+    audience.run_fast(ppm)
+    audience.move_in_steps(step_frames)  # the driver's word is then up to 3 ms old
+    player = make(device)
+    began_s = time.monotonic()
+    player.open(RATE_HZ)
+    assert isinstance(player, Player)
+    talker = Talker(player)
+    talker.talk(4.0)
+    errors_s = errors_of(talker, audience, began_s)
+    assert len(errors_s) > 20
+    assert abs(np.median(errors_s)) < 0.002 + step_frames / 16_000
+    assert np.quantile(np.abs(errors_s), 0.99) < 0.020
+
+
+def test_what_is_written_is_what_is_heard_on_every_channel(hall: dict[str, Audience], make: Make) -> None:
+    audience = hall["stereo_48"]
+    player = make("stereo_48")
+    player.open(48_000)
+    began_s = time.monotonic()
+    sound = np.random.default_rng(1).uniform(-0.9, 0.9, 24_000).astype(np.float32)
+    assert player.write(sound) == len(sound)
+    wait_for(lambda: player.position().sample_index >= len(sound))
+    time.sleep(0.1)
+    heard = [run for run in audience.heard() if run.start_s > began_s - 1.0]
+    samples = np.concatenate([run.samples for run in heard])
+    first = np.flatnonzero(np.abs(samples[:, 0]) > 1e-3)[0]
+    for channel in range(2):  # PortAudio dithers and rounds down to 16 bits
+        np.testing.assert_allclose(samples[first : first + len(sound), channel], sound, atol=4 / 32768)
+    assert player.counters() == {"underruns": 0, "dropped_samples": 0, "reopened": 0}
+
+
+def test_the_volume_is_in_db(hall: dict[str, Audience], make: Make) -> None:
+    player = make("fine_24", volume_db=-20.0)
+    player.open(RATE_HZ)
+    began_s = time.monotonic()
+    player.write(np.full(4800, 0.5, np.float32))
+    wait_for(lambda: player.position().sample_index >= 4800)
+    time.sleep(0.1)
+    heard = np.concatenate([run.samples[:, 0] for run in hall["fine_24"].heard() if run.start_s > began_s - 1.0])
+    assert heard.max() == pytest.approx(0.05, rel=1e-3)
+
+
+@pytest.mark.parametrize("device", ["stereo_48", "mono_44"])
+def test_after_a_clear_the_loudspeaker_is_silent_within_100_ms(
+    hall: dict[str, Audience], make: Make, device: str
+) -> None:
+    audience, player = hall[device], make(device)
+    player.open(RATE_HZ)
+    for _ in range(10):
+        first = player.position().sample_index
+        player.write(np.full(RATE_HZ, 0.5, np.float32))
+        due_s = player.time_of(first) + 0.2
+        while time.monotonic() < due_s:
+            time.sleep(0.005)
+        cleared_s = time.monotonic()
+        dropped = player.clear()
+        time.sleep(0.15)
+        sound, times_s = audience.heard_at_once()
+        loud = np.flatnonzero(np.abs(sound) > 1e-3)
+        assert 0.0 < times_s[loud[-1]] - cleared_s < 0.100
+        assert np.max(np.abs(np.diff(sound[loud[-1] - 200 : loud[-1] + 5]))) < 0.02  # no click at the end
+        assert dropped == pytest.approx(RATE_HZ * 0.75, abs=RATE_HZ * 0.05)
+        assert player.time_of(first + RATE_HZ - 2) < time.monotonic()  # dropped: nobody waits for it
+    assert player.counters()["underruns"] == 0
+
+
+def test_a_card_that_runs_dry_is_counted_and_the_times_stay_true(hall: dict[str, Audience], make: Make) -> None:
+    audience, player = hall["stereo_48"], make("stereo_48")
+    began_s = time.monotonic()
+    player.open(RATE_HZ)
+    talker = Talker(player)
+    for _ in range(4):
+        talker.talk(0.7)
+        audience.fault("underrun")
+        wait_for(lambda: audience["fault"] == 0)
+    talker.talk(0.7)
+    errors_s = errors_of(talker, audience, began_s)
+    assert len(errors_s) > 20
+    assert np.median(np.abs(errors_s)) < 0.002
+    # A burst that was told before the underrun and came after it was told too early: at most one each.
+    assert np.sum(np.abs(errors_s) > 0.010) <= 4
+    assert player.counters()["underruns"] >= 4
+
+
+def test_a_hold_of_40_ms_is_not_heard_and_a_long_one_is_counted(hall: dict[str, Audience], make: Make) -> None:
+    audience, player = hall["stereo_48"], make("stereo_48")
+    player.open(RATE_HZ)
+    talker = Talker(player)
+    talker.talk(0.5)
+    before = audience["n_underruns"]
+    hold_the_interpreter(0.035)
+    talker.talk(0.3)
+    control = audience["n_underruns"]
+    hold_the_interpreter(0.2)
+    talker.talk(0.3)
+    assert audience["n_underruns"] > control
+    assert player.counters()["underruns"] > 0
+    if control > before:
+        pytest.skip("this machine stood still for longer than was asked for")
+
+
+@pytest.mark.parametrize("fault", ["unplugged", "hung", "stalled"])
+def test_a_card_that_vanishes_comes_back_and_the_sound_goes_by_meanwhile(
+    hall: dict[str, Audience], make: Make, fault: str
+) -> None:
+    audience, player = hall["stereo_48"], make("stereo_48")
+    player.open(RATE_HZ)
+    talker = Talker(player)
+    talker.talk(0.6)
+    audience.fault(fault)
+    broken_s, at_break = time.monotonic(), player.position().sample_index
+    talker.talk(1.2)
+    assert "held" in talker.states
+    gone = player.position().sample_index - at_break
+    assert gone == pytest.approx(RATE_HZ * (time.monotonic() - broken_s), abs=RATE_HZ * 0.15)
+    audience.fault("none")
+    talker.talk(2.2)
+    assert player.state == "playing"
+    assert player.counters()["reopened"] >= 1
+    back = [time_s for time_s in middles(audience) if time_s > broken_s + 1.0]
+    assert len(back) > 5
+    told = np.array(list(talker.told_s.values()))
+    late = np.array([told[np.argmin(np.abs(told - time_s))] - time_s for time_s in back[2:]])
+    assert np.max(np.abs(late)) < 0.010
+
+
+def test_a_busy_card_is_said_and_had_when_it_is_free(hall: dict[str, Audience], make: Make) -> None:
+    audience, player = hall["mono_44"], make("mono_44")
+    audience.fault("busy")
+    with pytest.raises((DeviceError, ConfigurationError), match="mono_44"):
+        player.open(RATE_HZ)
+    assert player.state == "closed"
+    audience.fault("none")
+    player.open(RATE_HZ)
+    assert player.state == "playing"
+
+
+def test_a_card_that_is_not_there_yet_is_waited_for_where_that_is_asked(hall: dict[str, Audience], make: Make) -> None:
+    audience, player = hall["mono_44"], make("mono_44", wait_for_device=True)
+    audience.fault("unplugged")
+    player.open(RATE_HZ)
+    assert player.state == "held"
+    talker = Talker(player)
+    talker.talk(0.5)
+    audience.fault("none")
+    wait_for(lambda: player.state == "playing")
+    began_s = time.monotonic()
+    talker.talk(1.5)
+    errors_s = errors_of(talker, audience, began_s + 0.2)  # at its own rate, with the indices going on
+    assert len(errors_s) > 5
+    assert np.max(np.abs(errors_s)) < 0.010
+
+
+def test_an_unknown_card_and_one_that_cannot_are_answered_with_what_there_is(make: Make) -> None:
+    with pytest.raises(ConfigurationError, match="stereo_48") as caught:
+        make("carrier pigeon").open(RATE_HZ)
+    assert "loudspeaker" in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r"play\.channels"):
+        make("mono_44", channels=2).open(RATE_HZ)
+
+
+def test_outputs_are_listed_and_inputs_are_not_among_them(hall: dict[str, Audience]) -> None:
+    listed = {device.name: device for device in list_devices(Direction.OUTPUT)}
+    assert listed["stereo_48"].rates_hz == (48_000,)
+    assert listed["stereo_48"].n_channels == 2
+    assert listed["array_16"].direction == "output"
+    assert "stereo_48" not in {device.name for device in list_devices(Direction.INPUT)}
+
+
+def test_opened_and_closed_again_and_again_it_counts_from_zero(make: Make) -> None:
+    player = make("fine_24")
+    for rate_hz in (24_000, 16_000, 48_000):
+        player.open(rate_hz)
+        assert player.position().sample_index == 0
+        player.write(np.zeros(rate_hz // 10, np.float32))
+        wait_for(lambda rate_hz=rate_hz: player.position().sample_index == rate_hz // 10)  # type: ignore[misc]
+        player.close()
+        player.close()
+    assert player.state == "closed"
