@@ -23,8 +23,8 @@ FLOORS = (
     ("edge.metrics",),  # what they count
     (  # the rooms: each one thing, by the contracts alone
         "edge.backends", "edge.control", "edge.expression", "edge.features", "edge.head", "edge.metrics.http",
-        "edge.outputs", "edge.postprocess", "edge.recording", "edge.robots", "edge.runtime", "edge.sources",
-        "edge.watch",
+        "edge.outputs", "edge.playback", "edge.postprocess", "edge.recording", "edge.robots", "edge.runtime",
+        "edge.sources", "edge.watch",
     ),
     ("edge.app",),  # the composition root: the one place that chooses among the rooms
     ("edge.live", "edge.self_test"),  # the running program
