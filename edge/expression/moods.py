@@ -5,8 +5,8 @@ Investigator's Guide, the amounts a choice for a face that is seen from a metre 
 mouth's share is a third: a mood that spoils the lips is worse than none. What would part the lips waits until speech
 parts them.
 
-Source: Ekman, Friesen, Hager, "Facial Action Coding System: Investigator's Guide", 2002, table of emotion predictions;
-the same units in Lucey et al., "The Extended Cohn-Kanade Dataset (CK+)", CVPR Workshops 2010, table 1.
+Source: Ekman, Friesen, Hager, "Facial Action Coding System: Investigator's Guide", 2002, table of emotion predictions
+(sad's 17: Du, Tao, Martinez, "Compound facial expressions of emotion", PNAS 2014, table 1).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROTOTYPES: Mapping[str, Mapping[int, float]] = {
     "angry": {4: 0.9, 5: 0.15, 7: 0.6, 17: 0.25, 24: 0.7},
     "afraid": {1: 0.9, 2: 0.4, 4: 0.35, 5: 0.8, 20: 0.6, 26: 0.06},
     "surprised": {1: 0.9, 2: 0.9, 5: 0.6, 26: 0.35},
-    "disgusted": {4: 0.4, 7: 0.4, 9: 0.9, 10: 0.45, 17: 0.4},
+    "disgusted": {4: 0.5, 9: 0.9, 10: 0.45, 17: 0.4},
 }
 EASE_S = 1.0  # from one mood to the next
 MOUTH_SHARE = 1.0 / 3.0  # of the mouth, while somebody speaks
