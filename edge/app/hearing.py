@@ -7,16 +7,22 @@ from pathlib import Path
 
 from edge.app.models import shipped_speech
 from edge.config.settings import Settings
-from edge.contracts import AudioSource, Clock
+from edge.contracts import AudioSource, Clock, Expressive
 from edge.errors import AuEdgeError, ConfigurationError
 from edge.manifest import Manifest
 
-_STREAMS = ("stdin", "tcp", "unix")  # what another program writes
+_STREAMS = ("stdin", "tcp", "unix", "websocket")  # what another program writes
 _log = logging.getLogger("au-edge")
 
 
-def make_source(settings: Settings, manifest: Manifest, clock: Clock) -> AudioSource:
+def make_source(settings: Settings, manifest: Manifest, clock: Clock, face: Expressive | None = None) -> AudioSource:
     """Make the configured source; it is not opened.
+
+    Args:
+        settings: The configuration.
+        manifest: The network's facts.
+        clock: Time.
+        face: Takes what agents wish beside what they say.
 
     Raises:
         ConfigurationError: A key that this source needs is missing.
@@ -61,6 +67,24 @@ def make_source(settings: Settings, manifest: Manifest, clock: Clock) -> AudioSo
             tone_hz=audio.tone_hz,
             level_dbfs=audio.level_dbfs,
             pace=audio.pace,
+            clock=clock,
+        )
+    elif kind == "websocket":
+        from edge.features.resampler import Resampler
+        from edge.sources.agents.source import WebSocketSource
+
+        source = WebSocketSource(
+            audio.address,
+            rate_hz=audio.stream_rate_hz,
+            resampler_for=Resampler,
+            face=face,
+            allowed_hosts=audio.allowed_hosts.split(","),
+            token=audio.token,
+            most_waiting=audio.queue,
+            buffer_s=audio.buffer_s,
+            clears=audio.on_disconnect == "clear",
+            pace=audio.pace,
+            lookahead_s=manifest.lookahead_ms / 1000,
             clock=clock,
         )
     else:

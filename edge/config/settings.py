@@ -33,7 +33,7 @@ class AudioSettings:
 
     source: str = _key(
         "microphone", "kind of source; auto = a microphone where there is one, else the shipped recording",
-        choices=("auto", "microphone", "file", "silence", "tone", "noise", "stdin", "tcp", "unix"),
+        choices=("auto", "microphone", "file", "silence", "tone", "noise", "stdin", "tcp", "unix", "websocket"),
     )  # fmt: skip
     device: str = _key("", "microphone: exact name, unique part of it, or ALSA card id")
     wait: bool = _key(False, "microphone: wait for one that is not there yet, with neutral frames, instead of ending")
@@ -48,14 +48,20 @@ class AudioSettings:
     loop: bool = _key(False, "sound file: again and again")
     tone_hz: float = _key(220.0, "tone: frequency in Hz", 1, 20_000)
     level_dbfs: float = _key(-20.0, "tone and noise: level in dB of full scale", -120, 0)
-    address: str = _key("127.0.0.1:8931", "tcp: host:port to listen at; unix: path of the socket")
+    address: str = _key("127.0.0.1:8931", "tcp, websocket: host:port to listen at; unix: path of the socket")
     format: str = _key("auto", "stdin, tcp, unix: sample format, or auto for a WAV header",
                        choices=("auto", "s16le", "s24le", "s32le", "f32le"))  # fmt: skip
-    stream_rate_hz: int = _key(44_100, "stdin, tcp, unix without a WAV header: rate in Hz", 8_000, 192_000)
+    stream_rate_hz: int = _key(44_100, "stdin, tcp, unix: rate in Hz where no WAV header says it; all streams: rate "
+                               "that others are converted to", 8_000, 192_000)  # fmt: skip
     stream_channels: int = _key(1, "stdin, tcp, unix without a WAV header: channels", 1, 64)
-    queue: int = _key(16, "tcp, unix: clients that may be connected beside the one that speaks", 0, 256)
-    on_disconnect: str = _key("finish", "tcp, unix: what a client that goes away wrote is heard to its end, or cleared",
-                              choices=("finish", "clear"))  # fmt: skip
+    queue: int = _key(16, "tcp, unix: clients that may be connected beside the one that speaks; websocket: utterances "
+                      "that may wait", 0, 256)  # fmt: skip
+    on_disconnect: str = _key("finish", "tcp, unix, websocket: what a client that goes away wrote is heard to its end, "
+                              "or cleared", choices=("finish", "clear"))  # fmt: skip
+    buffer_s: float = _key(120.0, "websocket: unspoken sound of one client, after which its connection waits", 1, 3600)
+    token: str = _key("", "websocket: what clients must bring (Authorization: Bearer TOKEN); empty = nothing")
+    allowed_hosts: str = _key("localhost,127.0.0.1", "websocket: names by which clients may connect, with commas, and "
+                              "hosts of pages that may")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class LiveParts:
 
     def make_source(self) -> AudioSource:
         """Return the sound of the configuration in force, closed."""
-        return make_source(self.settings, self.manifest, self.clock)
+        return make_source(self.settings, self.manifest, self.clock, self.expression)
 
     def make_outputs(self, settings: Settings) -> list[FrameOutput]:
         """Return the receivers of a configuration and the page's, closed."""

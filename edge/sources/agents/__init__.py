@@ -1,0 +1,1 @@
+"""Speech and wishes of agents over a WebSocket: utterances in, what became of them back."""

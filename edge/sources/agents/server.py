@@ -1,0 +1,231 @@
+"""The WebSocket at which agents speak; an asyncio loop on a thread of its own. Source: RFC 6455, package websockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from edge.errors import AuEdgeError, ConfigurationError, DeviceError
+from edge.sources.agents.admission import Admission
+from edge.sources.agents.agent import LOOK_AGAIN_S, Agent, Desk, SilentAgentError
+from edge.sources.agents.utterance import AgentUtterance
+from edge.sources.agents.words import NoWordError
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import Server, ServerConnection
+    from websockets.http11 import Request, Response
+
+MOST_AGENTS = 32
+LARGEST_MESSAGE_BYTES = 1024 * 1024  # ten seconds and more of any usual sound
+LONGEST_TEXT = 16_384
+FRAMES_PER_S, FRAMES_AT_ONCE = 1000.0, 4000  # sound in pieces of 20 ms comes fifty times faster than it is spoken
+START_LIMIT_S, STOP_LIMIT_S = 10.0, 2.0
+_log = logging.getLogger("au-edge.talk")
+
+
+class TalkServer:
+    """Serves agents.
+
+    Args:
+        address: "host:port".
+        admission: Who may speak.
+        desk: What agents share.
+    """
+
+    def __init__(self, address: str, admission: Admission, desk: Desk) -> None:
+        self._address = address
+        self._admission = admission
+        self._desk = desk
+        self._agents: set[Agent] = set()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._started = threading.Event()
+        self._error: Exception | None = None
+        self.port = 0
+
+    @property
+    def description(self) -> str:
+        """Return the address."""
+        return f"ws://{self._address}"
+
+    def open(self) -> None:
+        """Serve on a thread.
+
+        Raises:
+            ConfigurationError: The address is not one, or the package websockets is not installed.
+            DeviceError: The address is in use.
+        """
+        self.close()
+        self._started.clear()
+        self._error = None
+        self._thread = threading.Thread(target=self._run, name="au-edge-talk", daemon=True)
+        self._thread.start()
+        self._started.wait(START_LIMIT_S)
+        if self._error is not None:
+            error, self._error = self._error, None
+            self.close()
+            raise error
+
+    def close(self) -> None:
+        """Stop serving; may be called twice."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has just ended by itself
+            if self._loop is not None and self._stop is not None:
+                self._loop.call_soon_threadsafe(self._stop.set)
+        thread.join(STOP_LIMIT_S)
+        self._desk.live.clear()
+
+    # --- on the engine's thread -------------------------------------------------------------------------------------
+
+    def started(self, utterance: AgentUtterance) -> None:
+        """Have an agent told that its utterance is heard from now on."""
+        self._later(utterance, {"type": "started", "id": utterance.utterance_id})
+
+    def finished(self, utterance: AgentUtterance, seconds: float, is_cleared: bool) -> None:
+        """Have an agent told that its utterance has ended, and forget it."""
+        event = {"type": "finished", "id": utterance.utterance_id, "seconds": round(seconds, 3), "cleared": is_cleared}
+        self._later(utterance, event)
+
+    def _later(self, utterance: AgentUtterance, event: dict[str, object]) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(self._tell, utterance, event)
+
+    # --- on the server's thread -------------------------------------------------------------------------------------
+
+    def _tell(self, utterance: AgentUtterance, event: dict[str, object]) -> None:
+        if event["type"] == "finished" and utterance in self._desk.live:
+            self._desk.live.remove(utterance)
+        if utterance.owner in self._agents:
+            with contextlib.suppress(SilentAgentError):  # its connection is closed at its next word
+                utterance.owner.tell(**event)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as err:  # `open` raises it; later there is nobody but the log
+            self._error = err
+            if self._started.is_set():
+                _log.error("agents are not served any more: %s", err)
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        try:
+            from websockets.asyncio.server import serve
+        except ImportError as err:
+            raise ConfigurationError(
+                "audio.source = websocket",
+                "the package websockets is missing",
+                'Run `pip install "au-edge[head]"`',
+            ) from err
+        logging.getLogger("websockets").setLevel(logging.CRITICAL)  # what strangers send is not our error
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        host, port = _host_and_port(self._address)
+        try:
+            server = await serve(
+                self._serve_agent,
+                host,
+                port,
+                process_request=self._admit,
+                max_size=LARGEST_MESSAGE_BYTES,
+                max_queue=4,
+                compression=None,
+                ping_interval=20,
+                ping_timeout=None,  # an agent whose sound has to wait cannot answer
+                close_timeout=1,
+                server_header=None,
+            )
+        except OSError as err:
+            raise _unavailable(self._address, err) from err
+        self.port = next(iter(server.sockets)).getsockname()[1]
+        self._started.set()
+        await self._stop.wait()
+        await _end(server)
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse who may not speak."""
+        status, why = self._admission.fault(
+            request.path, _header(request, "Host"), _header(request, "Origin"), _header(request, "Authorization")
+        )
+        if status:
+            _log.warning("an agent is not let in: %s", why)
+            return connection.respond(status, f"{why}\n")
+        if len(self._agents) >= MOST_AGENTS:
+            return connection.respond(503, f"{MOST_AGENTS} agents are connected already\n")
+        return None
+
+    async def _serve_agent(self, connection: ServerConnection) -> None:
+        """Serve one agent until it goes."""
+        from websockets.exceptions import ConnectionClosed
+
+        agent = Agent(self._desk)
+        self._agents.add(agent)
+        agent.greet()
+        sender = asyncio.create_task(agent.send_all(connection.send))
+        try:
+            await self._hear_all(agent, connection)
+        except ConnectionClosed:
+            pass
+        except (NoWordError, SilentAgentError) as err:
+            _log.warning("an agent is sent away: %s", err)
+            with contextlib.suppress(ConnectionClosed):
+                await connection.close(1008, str(err)[:100])
+        finally:
+            agent.leave()
+            self._agents.discard(agent)
+            sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
+                await sender
+
+    async def _hear_all(self, agent: Agent, connection: ServerConnection) -> None:
+        """Hear frames, no faster than one can live with; while the agent's buffer is full they wait on the wire."""
+        allowance, looked_s = float(FRAMES_AT_ONCE), time.monotonic()
+        async for message in connection:
+            now_s = time.monotonic()
+            allowance = min(FRAMES_AT_ONCE, allowance + FRAMES_PER_S * (now_s - looked_s)) - 1.0
+            looked_s = now_s
+            if allowance < 0.0:
+                await asyncio.sleep(-allowance / FRAMES_PER_S)
+            if isinstance(message, str) and len(message) > LONGEST_TEXT:
+                raise NoWordError(f"a text of more than {LONGEST_TEXT} characters is no word")
+            agent.hear(message if isinstance(message, str) else bytes(message))
+            while agent.is_full:
+                await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def _end(server: Server) -> None:
+    server.close(code=1001, reason="the program ends")
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(server.wait_closed(), STOP_LIMIT_S / 2)
+
+
+def _header(request: Request, name: str) -> str | None:
+    values = request.headers.get_all(name)
+    return str(values[0]) if len(values) == 1 else None
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, separator, port = address.rpartition(":")
+    host = host.strip("[]")
+    if not separator or not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigurationError(f"audio.address = {address}", "that is not host:port", "Write 127.0.0.1:8931")
+    return host, int(port)
+
+
+def _unavailable(address: str, err: OSError) -> AuEdgeError:
+    asked = f"agents at {address}"
+    if isinstance(err, socket.gaierror) or err.errno in (errno.EADDRNOTAVAIL, errno.EACCES, errno.EAFNOSUPPORT):
+        return ConfigurationError(asked, err.strerror or str(err), "Give an address of this machine, port 1024 or up")
+    return DeviceError(asked, os.strerror(err.errno or 0), "Stop the other program, or give another audio.address")
