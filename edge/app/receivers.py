@@ -81,7 +81,9 @@ def _make_codec(output: OutputSettings, manifest: Manifest) -> Codec:
 
 
 def _make_transport(output: OutputSettings, host: str, port: int) -> Transport:
-    made: Transport = load_class(TRANSPORTS, "udp")(host, port, interface=output.interface, ttl=output.ttl)
+    made: Transport = load_class(TRANSPORTS, "udp")(
+        host, port, interface=output.interface, ttl=output.ttl, resolve_s=output.resolve_s
+    )
     return made
 
 

@@ -7,16 +7,18 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.app.receivers import GREETED, ROBOT, ROS, make_outputs
-from edge.app.tables import SOUND, TRANSPORTS, load_class
+from edge.app.receivers import GREETED, ROBOT, ROS, is_loopback, make_outputs
+from edge.app.tables import PROTOCOLS, SOUND, TRANSPORTS, load_class
 from edge.config.settings import OutputSettings, Settings
 from edge.contracts import Transport
 from edge.errors import EXIT_UNAVAILABLE, AuEdgeError, BackendError, DeviceError
 from edge.machine.clock import SystemClock
 from edge.manifest import Manifest
+from edge.outputs.link_state import LinkError
 
 LIMIT_S = 3.0  # a name server that is there answers in less
 _MODULES = {"maestro": "serial", "dynamixel": "serial", "pca9685": "smbus2"}  # driver -> what it imports at open
+_UDP_TABLES = (Path("/proc/net/udp"), Path("/proc/net/udp6"))  # proc(5): the local address and port in hexadecimal
 _PACKAGES = {"serial": "pyserial"}  # where it is installed by another name
 
 
@@ -45,7 +47,8 @@ def _check(output: OutputSettings, description: str) -> tuple[str, str, int]:
     try:
         note = _try(output)
     except (AuEdgeError, OSError) as err:
-        return "fail", f"{output.name}: {err}", getattr(err, "exit_code", EXIT_UNAVAILABLE)
+        state = f" ({err.state.value})" if isinstance(err, LinkError) else ""
+        return "fail", f"{output.name}{state}: {err}", getattr(err, "exit_code", EXIT_UNAVAILABLE)
     return "ok", f"{description}{note}", 0
 
 
@@ -65,7 +68,19 @@ def _try(output: OutputSettings) -> str:
         return ""  # nothing is sent before a receiver says hello, and a running service may have the port
     # The port is of no matter to the way there, and each protocol has its own default.
     _open(_transport(output, output.host, output.port or 9))
-    return "" if output.protocol != SOUND else "; sent to who asks for it"
+    if output.protocol == SOUND:
+        return "; sent to who asks for it"
+    port = output.port or int(load_class(PROTOCOLS, output.protocol).default_port)
+    return "" if _is_listened_at(output.host, port) else " (refused: nobody listens at that port now)"
+
+
+def _is_listened_at(host: str, port: int) -> bool:
+    """Return False where the receiver is to be on this machine and no socket has its port: without a datagram to it."""
+    if not is_loopback(host):
+        return True  # who knows; a running service tells by its metrics
+    tables = [path for path in _UDP_TABLES if path.exists()]
+    rows = [line.split() for path in tables for line in path.read_text(encoding="ascii").splitlines()[1:]]
+    return not tables or any(int(row[1].rpartition(":")[2], 16) == port for row in rows)
 
 
 def _try_robot(output: OutputSettings) -> str:
@@ -107,7 +122,7 @@ def _open(transport: Transport) -> None:
 
     Raises:
         DeviceError: The host is unknown, there is no route, or nothing answered in time.
-        ConfigurationError: The interface does not exist.
+        LinkError: The interface is away.
     """
     failures = _within(transport.open)
     if failures is None:

@@ -198,6 +198,7 @@ class OutputSettings:
     delay_ms: float = _key(0.0, "positive = the face comes later than its sound, robots too", 0, 5000)
     interface: str = _key("", "send from (and hear hellos at) this interface: its name or address; empty = the route's")
     ttl: int = _key(1, "multicast: how many routers a datagram may cross", 0, 255)
+    resolve_s: float = _key(60.0, "a name is looked up again after this time; 0 = only while it refuses", 0, 86_400)
     options: Mapping[str, Value] = field(default_factory=dict)
 
 

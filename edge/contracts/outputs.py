@@ -36,7 +36,12 @@ class FrameOutput(Protocol):
 
     @property
     def description(self) -> str:
-        """Return one line for a person: protocol and address."""
+        """Return one line for a person: protocol, address and state."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """Return how it stands, in a word or three: "up" where no error came back lately, "off", or what is wrong."""
         ...
 
     def open(self) -> None:

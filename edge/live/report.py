@@ -65,8 +65,7 @@ class LiveReport:
         """Draw the face in the terminal, and open the page where there is a display."""
         from edge.watch.live_view import LiveView
 
-        addresses = ", ".join(output.description for output in self._outputs())
-        view = LiveView(channels, f"{self._source.description} -> {addresses}", sys.stdout)
+        view = LiveView(channels, self._title(), sys.stdout)
         view.open()
         self._view = view
         if self._page:
@@ -97,6 +96,7 @@ class LiveReport:
             _log.warning("%s", line)
         if self._view is not None:
             self._facts = self._short_facts()
+            self._view.title = self._title()
         elif self._log_period_s > 0 and now_s >= self._next_log_s:
             self._next_log_s = now_s + self._log_period_s
             _log.info("%s", json.dumps(self.counters()))
@@ -106,6 +106,7 @@ class LiveReport:
         self._metrics.source_counters = self._source.counters()
         self._metrics.control_counters = {control.description: control.counters() for control in self.controls}
         self._metrics.output_counters = {output.name: output.counters() for output in self._outputs()}
+        self._metrics.output_states = {output.name: output.state for output in self._outputs()}
         return self._metrics.snapshot()
 
     def close(self) -> None:
@@ -113,10 +114,19 @@ class LiveReport:
         if self._view is not None:
             self._view.close()
 
+    def _title(self) -> str:
+        return f"{self._source.description} -> {', '.join(output.description for output in self._outputs())}"
+
+    def _troubles(self) -> list[str]:
+        """Return the outputs that are not up, each with its state."""
+        states = [(output.name, output.state) for output in self._outputs()]
+        return [f"{name} {state}" for name, state in states if state not in ("up", "off")]
+
     def _short_facts(self) -> tuple[str, ...]:
         """Return what is worth a glance: latency, losses where there are any, the page."""
         latency = self._metrics.stages["sound_to_sent"]
         facts = [f"sound to sent p99 {latency.quantile_s(0.99) * 1000:.1f} ms"]
+        facts += self._troubles()
         lost = self._source.counters().get("lost_samples", 0)
         if self._metrics.late_frames or lost:
             facts.append(f"late {self._metrics.late_frames}, lost {lost} samples")
@@ -129,5 +139,5 @@ class LiveReport:
         return (
             f"{self._metrics.state}, {sum(self._metrics.frames.values())} frames, "
             f"p99 {latency.quantile_s(0.99) * 1000:.1f} ms, late {self._metrics.late_frames}, "
-            f"lost {self._source.counters().get('lost_samples', 0)} samples"
+            + ", ".join([f"lost {self._source.counters().get('lost_samples', 0)} samples", *self._troubles()])
         )

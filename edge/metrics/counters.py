@@ -80,6 +80,7 @@ class Metrics:
         self.stages: dict[str, Histogram] = {name: Histogram() for name in STAGES}
         self.source_counters: Mapping[str, int] = {}
         self.output_counters: dict[str, Mapping[str, int]] = {}
+        self.output_states: dict[str, str] = {}
         self.control_counters: dict[str, Mapping[str, int]] = {}
         self.last_frame_s = 0.0
         self.state = "neutral"
@@ -108,5 +109,6 @@ class Metrics:
             "source": dict(self.source_counters),
             "outputs": {name: dict(counters) for name, counters in self.output_counters.items()},
             "control": {name: dict(counters) for name, counters in self.control_counters.items()},
+            "output_states": dict(self.output_states),
             "latency": latencies,
         }

@@ -63,6 +63,10 @@ class MetricsCollector:
             for fate, count in counters.items():
                 outputs.add_metric([output, fate], count)
         yield outputs
+        states = GaugeMetricFamily("au_edge_output_state", "1 for how it stands", labels=["output", "state"])
+        for output, state in metrics.output_states.items():
+            states.add_metric([output, state], 1)
+        yield states
         stages = HistogramMetricFamily("au_edge_stage_seconds", "Time of each stage of a frame", labels=["stage"])
         for stage, histogram in metrics.stages.items():
             stages.add_metric([stage], _buckets(histogram), histogram.total_s)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from edge.contracts import Clock, Datagram, Transport
 from edge.errors import ConfigurationError, DeviceError
+from edge.outputs.link_state import LinkError, LinkState, state_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -117,6 +118,11 @@ class GreetedTransport:
         return self._refused + int(getattr(self._pushed, "refused", 0))
 
     @property
+    def state(self) -> LinkState:
+        """Return how it stands with the configured receiver; who greets comes and goes as it likes."""
+        return LinkState.UP if self._pushed is None else getattr(self._pushed, "state", LinkState.UP)
+
+    @property
     def receivers(self) -> tuple[str, ...]:
         """Return the addresses that get frames because they asked."""
         return tuple(self._receivers)
@@ -138,7 +144,8 @@ class GreetedTransport:
             listening.bind((self._address, self._port))
         except OSError as err:
             listening.close()
-            raise DeviceError(
+            raise LinkError(
+                state_of(err),
                 f"UDP port {self._port}{f' of {self._interface}' if self._interface else ''}, for hellos",
                 f"it cannot be listened at ({err.strerror})",
                 "End what uses it; where that is the receiver itself, set `reach = push`",

@@ -45,6 +45,11 @@ class LaterOutput:
         return self._inner.description
 
     @property
+    def state(self) -> str:
+        """Return the receiver's own state."""
+        return self._inner.state
+
+    @property
     def delay_ms(self) -> float:
         """Return by how much faces are given later; set it to change the faces that follow."""
         return self._delay_s * 1000

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from edge.contracts import Clock, Codec, Datagram, Transport
 from edge.errors import AuEdgeError, ConfigurationError
 from edge.frames import AUFrame
+from edge.outputs.link_state import LinkState, state_of
 from edge.outputs.pace import Pace
 
 _LOG = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ _LOG = logging.getLogger(__name__)
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 10.0
 RECOVERED_AFTER_S = 2.0  # without a failure; a shorter peace would let a flapping link fill the log
+REFUSED_SAID_S = 2.0  # of refusals; a receiver that is restarted is back before
 MAX_DELAYED = 1024  # frames kept back by a delay; 17 s at 60 a second
 # Lost datagrams that a new socket would not bring back: the send buffer is full, or the datagram is too large.
 _PASSING = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.EMSGSIZE, errno.EINTR}
@@ -71,14 +73,25 @@ class Output:
         self._retry_at_s = -math.inf
         self._retry_s = FIRST_RETRY_S
         self._in_outage = False
+        self._failure_state = LinkState.OPENING
         self._last_failure_s = -math.inf
+        self._refused_since_s = math.inf
+        self._is_refusal_said = False
         self._counts = {"sent": 0, "failed": 0, "skipped": 0, "reopened": 0}
 
     @property
     def description(self) -> str:
-        """Return one line for a person: name, address, whether it is up."""
-        status = "off" if not self.enabled else "up" if self._is_open and not self._in_outage else "down"
-        return f"{self.name}: {self._transport.description} ({status})"
+        """Return one line for a person: name, address, how it stands."""
+        return f"{self.name}: {self._transport.description} ({self.state})"
+
+    @property
+    def state(self) -> str:
+        """Return how it stands: a value of `LinkState`; "up" where no error came back lately."""
+        if not self.enabled:
+            return LinkState.OFF.value
+        if not self._is_open or self._in_outage:
+            return self._failure_state.value
+        return str(getattr(self._transport, "state", LinkState.UP).value)
 
     @property
     def delay_ms(self) -> float:
@@ -202,6 +215,7 @@ class Output:
             self._counts["reopened"] += self._was_open
             self._was_open = True
             return
+        self._failure_state = state_of(opener.failure)
         self._is_dead = isinstance(opener.failure, ConfigurationError)
         outlook = "it stays off until the configuration changes" if self._is_dead else "trying again"
         self._fail(f"{_reason(opener.failure)} ({outlook})", now_s)
@@ -221,7 +235,8 @@ class Output:
         try:
             self._transport.send(datagram)
         except OSError as err:
-            self._fail(str(err), now_s)
+            self._failure_state = state_of(err)
+            self._fail(_reason(err), now_s)
             if err.errno not in _PASSING:
                 self._transport.close()
                 self._is_open = False
@@ -231,7 +246,24 @@ class Output:
             self._in_outage = False
             self._retry_s = FIRST_RETRY_S
             _LOG.info("output %s: %s is back", self.name, self._transport.description)
+        self._note_refusal(now_s)
         return True
+
+    def _note_refusal(self, now_s: float) -> None:
+        """Say once that nobody listens, and once that somebody does again."""
+        if getattr(self._transport, "state", LinkState.UP) is LinkState.REFUSED:
+            self._refused_since_s = min(self._refused_since_s, now_s)
+            if not self._is_refusal_said and now_s - self._refused_since_s >= REFUSED_SAID_S:
+                self._is_refusal_said = True
+                _LOG.info(
+                    "output %s: %s refuses: nobody listens at that port. Start the receiver, or correct host and port",
+                    self.name, self._transport.description,
+                )  # fmt: skip
+            return
+        self._refused_since_s = math.inf
+        if self._is_refusal_said:
+            self._is_refusal_said = False
+            _LOG.info("output %s: %s no longer refuses", self.name, self._transport.description)
 
     def _fail(self, reason: str, now_s: float) -> None:
         """Note a failure; only the first of an outage is logged."""
@@ -247,7 +279,11 @@ class Output:
 
 def _reason(failure: AuEdgeError | OSError) -> str:
     """Return what was found and what to do, without the address that the message begins with anyway."""
-    return f"{failure.found}. {failure.remedy}" if isinstance(failure, AuEdgeError) else str(failure)
+    if isinstance(failure, AuEdgeError):
+        return f"{failure.found}. {failure.remedy}"
+    if state_of(failure) is LinkState.FORBIDDEN:
+        return f"{failure}: a firewall of this machine, or the service's IPAddressAllow, lets nothing go there"
+    return str(failure)
 
 
 class _Opener:

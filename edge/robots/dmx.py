@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from edge.config.options import Option
 from edge.contracts import Transport
 from edge.errors import ConfigurationError
-from edge.robots.driver import Servo, driver_values
+from edge.robots.driver import Servo, driver_values, link_state
 
 N_SLOTS = 512
 FULL_LEVEL = 65535
@@ -52,6 +52,11 @@ class DmxDriver:
     def description(self) -> str:
         """Return the address."""
         return f"{self._name} universe {self._universe} at {self._transport.description}"
+
+    @property
+    def state(self) -> str:
+        """Return how it stands with the way there: "up" where no error came back lately."""
+        return link_state(self._transport)
 
     def open(self) -> None:
         """Open the socket."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from edge.config.options import Option, Value, did_you_mean, parse_value
+from edge.contracts import Transport
 from edge.errors import AuEdgeError, ConfigurationError, ConfigurationMistakesError
 
 # Microseconds of pulse that a servo can have been told; what a board says outside of them is a mistake on the wire.
@@ -80,6 +81,12 @@ class Driver(Protocol):
     def close(self) -> None:
         """Release the device; may be called twice."""
         ...
+
+
+def link_state(transport: Transport) -> str:
+    """Return how it stands with a way on the network, in a word or two; "up" where it cannot tell."""
+    state = getattr(transport, "state", None)
+    return "up" if state is None else str(state.value)
 
 
 def driver_values(driver: str, options: Sequence[Option], keys: Mapping[str, str]) -> dict[str, Value]:

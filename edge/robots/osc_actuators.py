@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from edge.config.options import Option
 from edge.contracts import Transport
 from edge.errors import ConfigurationError
-from edge.robots.driver import Servo, driver_values
+from edge.robots.driver import Servo, driver_values, link_state
 
 _NAMES_EVERY = 100  # ticks; two seconds at 50 a second
 
@@ -48,6 +48,11 @@ class OscActuatorsDriver:
     def description(self) -> str:
         """Return the address."""
         return f"osc actuators at {self._transport.description}"
+
+    @property
+    def state(self) -> str:
+        """Return how it stands with the way there: "up" where no error came back lately."""
+        return link_state(self._transport)
 
     def open(self) -> None:
         """Open the socket."""

@@ -64,7 +64,14 @@ class RobotOutput:
     def description(self) -> str:
         """Return one line for a person."""
         n_actuators = len(self._map.actuators)
-        return f"{self.name}: {n_actuators} actuators, {self._driver.description} ({'up' if self._is_open else 'down'})"
+        return f"{self.name}: {n_actuators} actuators, {self._driver.description} ({self.state})"
+
+    @property
+    def state(self) -> str:
+        """Return "up" while the device is open, and what the way to it says where that is a network."""
+        if not self._is_open:
+            return "down"
+        return str(getattr(self._driver, "state", "up"))
 
     def open(self) -> None:
         """Begin to command; the device is opened by the thread, now or as soon as it is there."""

@@ -60,7 +60,12 @@ class RosOutput:
     @property
     def description(self) -> str:
         """Return one line for a person."""
-        return f"{self.name}: ROS 2 node {self._keys['node']} ({'up' if self._node is not None else 'down'})"
+        return f"{self.name}: ROS 2 node {self._keys['node']} ({self.state})"
+
+    @property
+    def state(self) -> str:
+        """Return "up" while the node runs."""
+        return "up" if self._node is not None else "down"
 
     def open(self) -> None:
         """Start the node; where ROS is missing it is said once and frames go on to the others."""

@@ -91,11 +91,14 @@ class LiveView:
         channels: Names in the frame's order.
         title: What is watched.
         stream: Where to draw.
+
+    Attributes:
+        title: What is watched; may be changed at any time.
     """
 
     def __init__(self, channels: Sequence[str], title: str, stream: TextIO | None = None) -> None:
         self._channels = tuple(channels)
-        self._title = title
+        self.title = title
         self._frame = AUFrame.neutral(len(self._channels))
         self._is_fresh = False
         self._n_frames = 0
@@ -139,7 +142,7 @@ class LiveView:
             self._rate_hz = (n_frames - self._rate_mark[1]) / (now_s - self._rate_mark[0])
             self._rate_mark = (now_s, n_frames)
         own = (f"{self._rate_hz:.1f} frames/s", f"level {level_dbfs:.0f} dBFS")
-        return Shown(values, head_deg, state if is_fresh else None, self._title, (*own, *facts))
+        return Shown(values, head_deg, state if is_fresh else None, self.title, (*own, *facts))
 
 
 def style_of(stream: TextIO) -> Style:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 import time
@@ -92,11 +93,31 @@ def test_a_receiver_is_tried_and_no_state_is_told_of_what_is_not_open(capsys: py
     assert all(mark == "ok" and "down" not in text for mark, text in found)
 
 
+def test_a_receiver_of_this_machine_that_is_not_there_is_told_without_a_datagram(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there, gone = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    with there, gone:
+        for bound in (there, gone):
+            bound.bind(("127.0.0.1", 0))
+        ports = there.getsockname()[1], gone.getsockname()[1]
+        gone.close()
+        to_json = ("-o", "output.json.enabled=yes", "-o", f"output.json.port={ports[1]}")
+        status, report = checked(capsys, "-o", f"output.osc.port={ports[0]}", *to_json)
+        there.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            there.recv(10)
+    texts = {text.partition(":")[0]: text for _, text in outputs_found(report)}
+    assert status == 0
+    assert "refused" not in texts["osc"]
+    assert "refused: nobody listens" in texts["json"]
+
+
 @pytest.mark.parametrize(
     ("options", "expected", "words"),
     [
-        (("output.osc.host=nope.invalid",), 69, ("nope.invalid", "Correct the name")),
-        (("output.osc.interface=nope0",), 78, ("nope0", "Correct `interface`")),
+        (("output.osc.host=nope.invalid",), 69, ("no such name yet", "nope.invalid", "correct the name")),
+        (("output.osc.interface=nope0",), 69, ("no such interface yet", "nope0", "correct `interface`")),
         (("output.ros.protocol=ros",), 69, ("rclpy", "ROS is sourced")),
     ],
 )

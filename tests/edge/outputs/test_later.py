@@ -22,6 +22,7 @@ class Taker:
 
     name = "taker"
     description = "taker (up)"
+    state = "up"
 
     def __init__(self, clock: FakeClock) -> None:
         self.taken: list[tuple[float, AUFrame]] = []

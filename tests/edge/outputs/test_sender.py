@@ -14,6 +14,7 @@ from edge.contracts import FrameOutput
 from edge.errors import ConfigurationError, DeviceError
 from edge.frames import State
 from edge.outputs.json_udp import JsonCodec, decode
+from edge.outputs.link_state import LinkError, LinkState
 from edge.outputs.osc import OscCodec
 from edge.outputs.sender import LAST_RETRY_S, Output
 from tests.edge.outputs.faces import FakeClock, frame_with, manifest_with
@@ -31,6 +32,7 @@ class Recorder:
         self.open_error: Exception | None = None
         self.send_error: OSError | None = None
         self.gate: threading.Event | None = None
+        self.state = LinkState.UP
 
     @property
     def description(self) -> str:
@@ -181,6 +183,69 @@ def test_an_outage_is_said_once_and_its_end_once(caplog: pytest.LogCaptureFixtur
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "is back" in caplog.text
     assert output.counters()["reopened"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "state"),
+    [
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "no route"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "no route"),
+        (OSError(errno.ENODEV, "No such device"), "no such interface yet"),
+        (OSError(errno.EPERM, "Operation not permitted"), "not permitted"),
+        (OSError(errno.EIO, "Input/output error"), "down"),
+    ],
+)
+def test_the_state_is_what_went_wrong_until_it_went_well_for_a_while(failure: OSError, state: str) -> None:
+    recorder, clock = Recorder(), FakeClock()
+    output = output_to(recorder, clock)
+    output.open()
+    assert output.state == "up"
+    recorder.send_error = failure
+    play(output, clock, 3)
+    assert output.state == state
+    assert output.description.endswith(f"({state})")
+    recorder.send_error = None
+    for _ in range(200):
+        play(output, clock, 30)
+        if output.state == "up":
+            break
+        assert output.state == state
+        time.sleep(0.001)  # the opening thread gets its turn
+    assert output.state == "up"
+
+
+def test_an_address_that_is_not_permitted_says_where_to_look(caplog: pytest.LogCaptureFixture) -> None:
+    recorder, clock = Recorder(), FakeClock()
+    output = output_to(recorder, clock)
+    output.open()
+    recorder.send_error = OSError(errno.EPERM, "Operation not permitted")
+    play(output, clock, 3)
+    assert "IPAddressAllow" in caplog.text
+
+
+def test_a_name_that_nobody_knows_yet_is_a_state_of_its_own() -> None:
+    recorder, clock = Recorder(), FakeClock()
+    recorder.open_error = LinkError(LinkState.NO_NAME, "udp://nobody", "cannot be resolved", "Correct it")
+    output = output_to(recorder, clock)
+    output.open()
+    assert output.state == "no such name yet"
+
+
+def test_a_receiver_that_refuses_is_said_once_and_its_return_once(caplog: pytest.LogCaptureFixture) -> None:
+    recorder, clock = Recorder(), FakeClock()
+    output = output_to(recorder, clock)
+    output.open()
+    with caplog.at_level(logging.INFO):
+        recorder.state = LinkState.REFUSED
+        play(output, clock, 30)
+        assert (output.state, caplog.records) == ("refused", [])  # a receiver that is being restarted
+        play(output, clock, 300)
+        assert ["refuses: nobody listens" in record.message for record in caplog.records] == [True]
+        recorder.state = LinkState.UP
+        play(output, clock, 300)
+        assert ["no longer refuses" in record.message for record in caplog.records] == [False, True]
+    assert output.state == "up"
+    assert output.counters()["sent"] == 630
 
 
 def test_a_full_send_buffer_loses_frames_but_not_the_socket() -> None:

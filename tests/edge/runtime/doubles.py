@@ -126,6 +126,7 @@ class Collector:
 
     name = "collector"
     description = "collector"
+    state = "up"
 
     def __init__(self) -> None:
         self.frames: list[AUFrame] = []
