@@ -181,6 +181,9 @@ class FrameLoop:
         fallback = Fallback(ease, self._pipeline.manifest.n_channels)
         due_s = self._clock.monotonic_s()
         self._fill_idle(frame, due_s)
+        frame.capture_time_s = due_s
+        for stage in self._last_stages:  # a mood is eased away too, and a rig's limits hold to the end
+            stage.apply(frame, _NO_SAMPLES)
         fallback.remember(frame)
         for i in range(STOP_FRAMES):
             fallback.fill(frame, (i + 1) * self._period_s)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from edge.config.settings import LossSettings
+from edge.contracts import FrameStage
 from edge.errors import BackendError
-from edge.frames import State
+from edge.frames import AUFrame, State
 from edge.metrics.counters import Metrics
 from edge.runtime.loop import STOP_FRAMES, FrameLoop
 from edge.runtime.source_keeper import SourceKeeper
@@ -20,7 +21,14 @@ from tests.edge.runtime.doubles import Collector, CountingSession, ManualClock, 
 PERIOD_S = 1 / 30
 
 
-def run(script: list[tuple], *, is_live: bool = True, open_failures: int = 0, stop_after_s: float = 1e9):
+def run(
+    script: list[tuple],
+    *,
+    is_live: bool = True,
+    open_failures: int = 0,
+    stop_after_s: float = 1e9,
+    last_stages: tuple[FrameStage, ...] = (),
+):
     clock = ManualClock()
     source = ScriptedSource(clock, script, open_failures)
     keeper = SourceKeeper(source, clock)
@@ -36,7 +44,9 @@ def run(script: list[tuple], *, is_live: bool = True, open_failures: int = 0, st
             stop.set()
 
     clock.on_sleep = on_sleep
-    loop = FrameLoop(keeper, pipeline(session, metrics), [], [output], LossSettings(), clock, metrics, is_live=is_live)
+    loop = FrameLoop(
+        keeper, pipeline(session, metrics), last_stages, [output], LossSettings(), clock, metrics, is_live=is_live
+    )
     loop.run(stop)
     return output.frames, metrics, session, source
 
@@ -170,6 +180,26 @@ def test_stopping_sends_neutral_frames_last() -> None:
     assert last[-1].activations.max() == 0
     assert last[-2].activations.max() == 0  # the neutral face is sent twice: one datagram may be lost
     assert last[0].activations.max() > 0  # and it is eased to, not thrown
+
+
+class MoodAndLimit:
+    """A last stage as those that are real: it adds to one channel and bounds the other."""
+
+    def apply(self, frame: AUFrame, newest: np.ndarray) -> None:
+        frame.activations[0] = 0.8
+        frame.activations[1] = min(frame.activations[1], 0.1)
+
+    def reset(self) -> None: ...
+
+
+@pytest.mark.parametrize("sound", [[("sound", 1470)] * 30, []], ids=["in speech", "in silence"])
+def test_stopping_eases_from_the_face_that_was_shown(sound: list[tuple]) -> None:
+    frames, _, _, _ = run(sound, stop_after_s=0.5, last_stages=(MoodAndLimit(),))
+    shown = np.array([f.activations for f in frames[-STOP_FRAMES - 1 :]])
+    assert shown[0, 0] == np.float32(0.8), "a mood was shown"
+    assert np.all(np.diff(shown[:, 0]) <= 0)
+    assert np.abs(np.diff(shown[:, 0])).max() <= 0.8 / (STOP_FRAMES - 2) + 1e-6, "it is not dropped at once"
+    assert shown[:, 1].max() <= 0.1 + 1e-6, "the limit of a rig holds to the end"
 
 
 def test_a_change_is_made_between_frames_and_loses_none() -> None:
