@@ -22,7 +22,7 @@ TRAIN = [
 LABEL = ["mediapipe>=0.10.14", "av>=11", "scipy>=1.10"]
 ROBOTS = ["pyserial>=3.5", "smbus2>=0.4"]
 # pyworld asks for pkg_resources, which setuptools has up to version 80.
-VOICES = ["pyworld>=0.3.4", "setuptools<81", "scipy>=1.10", "pocketsphinx>=5.0.1"]
+VOICES = ["pyworld>=0.3.4", "setuptools<81", "scipy>=1.10", "pocketsphinx>=5.0.1", "joblib>=1.3"]
 HEAD = ["websockets>=15"]
 # Films and what else libsndfile does not read; with FFmpeg's libraries inside, about 30 MB.
 FORMATS = ["av>=11"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ _OPTIONAL = {
     "head_range_deg",
     "description",
     "lip_seal_mm",
+    "articulation",
+    "lips",
 }
 
 
@@ -50,6 +52,38 @@ class StateTensor:
     input: str
     output: str
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How one channel is brought to the range of rigs; see `edge.postprocess.articulation`.
+
+    Attributes:
+        start: Activation at which it begins to be shown, at least 0.
+        knee: Width of the bend there; 0 is a corner.
+        gain: Slope above it, more than 0.
+    """
+
+    start: float
+    knee: float
+    gain: float
+
+
+@dataclass(frozen=True)
+class Lips:
+    """How the network's activations part the lips; see `edge.postprocess.lips`.
+
+    Attributes:
+        gap_mm: Millimetres of lip gap for a full activation, by channel.
+        rest_mm: Gap of a face at rest.
+        met_mm: Gap up to which the lips have met.
+        parted_mm: Gap from which on they have not; more than `met_mm`.
+    """
+
+    gap_mm: Mapping[str, float]
+    rest_mm: float
+    met_mm: float
+    parted_mm: float
 
 
 @dataclass(frozen=True)
@@ -75,6 +109,8 @@ class Manifest:
         lookahead_ms: How much later than its sound a face is known; 0 for a causal network.
         licence: Of the weights.
         metrics: What was measured, for people.
+        articulation: Curves by channel; a channel without one is shown as the network has it.
+        lips: None where the network does not say how its channels part the lips.
     """
 
     path: Path
@@ -95,6 +131,8 @@ class Manifest:
     lookahead_ms: float
     licence: str
     metrics: Mapping[str, Any]
+    articulation: Mapping[str, Curve] = field(default_factory=dict)
+    lips: Lips | None = None
 
     @property
     def n_channels(self) -> int:
@@ -209,7 +247,17 @@ def _build(raw: dict[str, Any], path: Path) -> Manifest:
         lookahead_ms=float(raw["lookahead_ms"]),
         licence=str(raw["licence"]),
         metrics=dict(raw.get("metrics", {})),
+        articulation={
+            str(name): Curve(**{key: float(value) for key, value in curve.items()})
+            for name, curve in raw.get("articulation", {}).items()
+        },
+        lips=_lips(raw["lips"]) if "lips" in raw else None,
     )
+
+
+def _lips(raw: Mapping[str, Any]) -> Lips:
+    gap_mm = {str(name): float(value) for name, value in raw["gap_mm"].items()}
+    return Lips(gap_mm, float(raw["rest_mm"]), float(raw["met_mm"]), float(raw["parted_mm"]))
 
 
 def _inconsistencies(manifest: Manifest) -> list[str]:
@@ -224,10 +272,34 @@ def _inconsistencies(manifest: Manifest) -> list[str]:
     unknown = sorted(set(manifest.masked_channels) - set(manifest.channels))
     if unknown:
         found.append(f"masked_channels names {', '.join(unknown)}, which are no channels")
+    found += _bent_wrongly(manifest)
     if not 0 <= manifest.lookahead_ms <= 1000:
         found.append(f"lookahead_ms {manifest.lookahead_ms} is outside 0 to 1000")
     if "kind" not in manifest.features:
         found.append("features has no `kind`")
     if any(d <= 0 for s in manifest.state for d in s.shape):
         found.append("a state tensor has a dimension that is not positive")
+    return found
+
+
+def _bent_wrongly(manifest: Manifest) -> list[str]:
+    """Return what is wrong with curves and lips."""
+    lips = manifest.lips
+    named = {"articulation": manifest.articulation, "lips.gap_mm": lips.gap_mm if lips else {}}
+    found = [
+        f"{key} names {', '.join(unknown)}, which are no channels"
+        for key, table in named.items()
+        if (unknown := sorted(set(table) - set(manifest.channels)))
+    ]
+    found += [
+        f"articulation of {name} needs 0 <= start <= 1, 0 <= knee <= 1 and 0 < gain <= 20"
+        for name, curve in manifest.articulation.items()
+        if not (0 <= curve.start <= 1 and 0 <= curve.knee <= 1 and 0 < curve.gain <= 20)
+    ]
+    if lips and not (
+        0 <= lips.met_mm < lips.parted_mm <= 100
+        and abs(lips.rest_mm) <= 100
+        and all(abs(value) <= 1000 for value in lips.gap_mm.values())
+    ):
+        found.append("lips needs 0 <= met_mm < parted_mm, and distances of a face")
     return found

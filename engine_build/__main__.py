@@ -9,6 +9,7 @@ from calibration.command_line import run_command
 
 COMMANDS = {
     "label": ("engine_build.labels.label", "make labels from videos of speaking people"),
+    "landmarks": ("engine_build.labels.stored_landmarks", "make labels from stored landmarks of several speakers"),
     "voices": ("engine_build.voices.make_voices", "make more voices: changed recordings, synthetic speakers, noise"),
     "transcribed": ("engine_build.voices.transcribed_corpus", "label recordings of which only the words are known"),
     "train": ("engine_build.training.train", "train a network; a killed run goes on"),

@@ -29,31 +29,44 @@ def make_stages(
 ) -> tuple[list[FrameStage], list[FrameStage]]:
     """Return what makes a face of the network's output, and what is done last to every face, with or without sound.
 
+    The order behind the network: articulation, effort, moods, gain, seal, limit (docs/postprocessing.md).
+
     Args:
         settings: The configuration.
         manifest: The network's facts.
         expression: What the application wants of the face; None makes one that keeps to the configuration.
     """
     from edge.expression.stage import Expressing
+    from edge.postprocess.articulation import Articulation
     from edge.postprocess.life import Life, Living
     from edge.postprocess.limits import Gains, Limits
+    from edge.postprocess.lips import LipMeeting, Meeting, Sealing
     from edge.postprocess.prosody import Prosody
     from edge.postprocess.silence import Listening, Resting, SilenceGate
     from edge.postprocess.smoothing import Smoothing
 
-    period_s = manifest.frame_period_s
+    period_s, channels = manifest.frame_period_s, manifest.channels
+    meeting = LipMeeting()
     gate = SilenceGate(settings.silence, period_s, manifest.sample_rate_hz, manifest.lookahead_ms / 1000)
     expression = expression or make_expression(settings, manifest)
     # Both go on where sound does not; the second is wanted and so comes over the first.
     living = Living(Life(settings.life, manifest.channels, settings.life.seed), expression)
     with_sound: list[FrameStage] = [
         Listening(gate),
-        Gains(settings.gain, manifest.channels, manifest.masked_channels),
+        Meeting(meeting, manifest.lips, channels),
+        Articulation(settings.articulation.amount, manifest.articulation, channels, manifest.masked_channels),
         Prosody(settings.prosody.amount, manifest.sample_rate_hz, period_s, manifest.channels),
         Smoothing(settings.smoothing, manifest.channels, period_s),
         Resting(gate),
     ]
-    return with_sound, [living, Expressing(expression), Limits(settings.limit, manifest.channels)]
+    last: list[FrameStage] = [
+        living,
+        Expressing(expression),
+        Gains(settings.gain, channels),
+        Sealing(meeting, manifest.lips, channels),
+        Limits(settings.limit, channels),
+    ]
+    return with_sound, last
 
 
 def make_every_stage(settings: Settings, manifest: Manifest) -> list[FrameStage]:

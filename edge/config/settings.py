@@ -91,6 +91,13 @@ class SilenceSettings:
 
 
 @dataclass(frozen=True)
+class ArticulationSettings:
+    """How far jaw and mouth move."""
+
+    amount: float = _key(1.0, "factor on jaw and mouth together, for a stage or a shy face", 0.5, 2)
+
+
+@dataclass(frozen=True)
 class SmoothingSettings:
     """One Euro filters, one pair of numbers per group of channels."""
 
@@ -206,6 +213,7 @@ SECTIONS: dict[str, type[Any]] = {
     "audio": AudioSettings,
     "model": ModelSettings,
     "silence": SilenceSettings,
+    "articulation": ArticulationSettings,
     "smoothing": SmoothingSettings,
     "prosody": ProsodySettings,
     "life": LifeSettings,
@@ -236,6 +244,7 @@ class Settings:
     audio: AudioSettings
     model: ModelSettings
     silence: SilenceSettings
+    articulation: ArticulationSettings
     smoothing: SmoothingSettings
     prosody: ProsodySettings
     life: LifeSettings

@@ -1,4 +1,4 @@
-"""Gains and limits per channel, and rest for the channels that the network was never taught."""
+"""Gains and limits per channel."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from edge.frames import AUFrame, Float32Array
 
+KNEE = 0.8  # of the limit
+MOUTH_PREFIXES = ("mouth", "jaw")
 HEAD_LIMIT_DEG = 45.0  # no speaking head turns further; a damaged network must not throw a robot's neck
 
 
@@ -17,35 +19,29 @@ def _per_channel(table: Mapping[str, float], channels: Sequence[str]) -> Float32
 
 
 class Gains:
-    """Multiply each channel by its configured factor; masked channels by zero.
+    """Multiply each channel by its configured factor.
 
     Args:
         gain: Factor by channel name, `default` for the others.
         channels: Names in the frame's order.
-        masked: Channels that stay at rest.
     """
 
-    def __init__(self, gain: Mapping[str, float], channels: Sequence[str], masked: Sequence[str]) -> None:
+    def __init__(self, gain: Mapping[str, float], channels: Sequence[str]) -> None:
         self._gain = _per_channel(gain, channels)
-        for name in masked:
-            self._gain[list(channels).index(name)] = 0
-        self._is_finite = np.ones(len(channels), np.bool_)
 
     def reset(self) -> None:
         """Do nothing: there is no state."""
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
-        """Scale a frame in place; a value that is not finite becomes 0, so that no receiver ever sees it."""
-        np.isfinite(frame.activations, out=self._is_finite)
-        if not self._is_finite.all():
-            np.nan_to_num(frame.activations, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
-        if not np.isfinite(frame.head_deg).all():
-            np.nan_to_num(frame.head_deg, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        """Scale a frame in place."""
         frame.activations *= self._gain
 
 
 class Limits:
     """Keep activations in [0, limit] and the head within HEAD_LIMIT_DEG.
+
+    Jaw and mouth bend towards their limit from `KNEE` of it on, so that a loud face does not stand at its stop; lids
+    and brows reach theirs: a blink closes the eye.
 
     Args:
         limit: Largest activation by channel name, `default` for the others.
@@ -54,13 +50,25 @@ class Limits:
 
     def __init__(self, limit: Mapping[str, float], channels: Sequence[str]) -> None:
         self._limit = _per_channel(limit, channels)
+        is_mouth = np.array([name.startswith(MOUTH_PREFIXES) for name in channels])
+        self._knee = np.where(is_mouth, np.float32(KNEE) * self._limit, self._limit).astype(np.float32)
+        self._room = np.maximum(self._limit - self._knee, np.float32(1e-6))
+        self._over = np.empty_like(self._limit)
 
     def reset(self) -> None:
         """Do nothing: there is no state."""
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
-        """Clip a frame in place."""
-        np.maximum(frame.activations, 0.0, out=frame.activations)
-        np.minimum(frame.activations, self._limit, out=frame.activations)
+        """Bend and clip a frame in place."""
+        values = frame.activations
+        np.maximum(values, 0.0, out=values)
+        np.subtract(values, self._knee, out=self._over)
+        np.maximum(self._over, 0.0, out=self._over)
+        np.divide(self._over, self._room, out=self._over)
+        np.tanh(self._over, out=self._over)
+        self._over *= self._room
+        np.minimum(values, self._knee, out=values)
+        values += self._over
+        np.minimum(values, self._limit, out=values)
         np.maximum(frame.head_deg, -HEAD_LIMIT_DEG, out=frame.head_deg)
         np.minimum(frame.head_deg, HEAD_LIMIT_DEG, out=frame.head_deg)

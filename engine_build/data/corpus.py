@@ -42,6 +42,8 @@ class CorpusSpec:
         is_generated: Labels come from a model, not from a face: the loss believes them less.
         is_rest: The face is at rest throughout (sounds that are not speech); `labels` is not read.
         clips: Which clips: "all", or "a % m" / "a ! m": those whose sorted index is / is not a modulo m.
+        speakers: Whose: "all", "s2 s3", or "! s31 s5" for all but these; the labels name the speaker of each clip.
+        is_partial: The folder holds the sound of some of the labelled clips only; the others are left out.
     """
 
     name: str
@@ -51,6 +53,8 @@ class CorpusSpec:
     is_generated: bool = False
     is_rest: bool = False
     clips: str = "all"
+    speakers: str = "all"
+    is_partial: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,10 @@ def load_corpus(
         labels: dict[str, Any] = {}
     else:
         labels = read_labels(Path(spec.labels))
-        names = [str(clip) for clip in labels["clips"]]
+        names = _of_speakers(spec, labels)
+        if spec.is_partial:
+            there = {path.stem for path in Path(spec.audio).iterdir() if path.suffix in AUDIO_SUFFIXES}
+            names = [name for name in names if name in there]
     clips = chosen_clips(names, spec.clips)
     if not clips:
         raise InputError(f"corpus {spec.name!r}", f"no clips (audio {spec.audio}, rule {spec.clips!r})", "Correct it")
@@ -58,6 +61,26 @@ def load_corpus(
     else:
         _fill(corpus, labels, channels, features, lookahead_ms)
     return corpus
+
+
+def _of_speakers(spec: CorpusSpec, labels: dict[str, Any]) -> list[str]:
+    """Return the clips of the speakers that a corpus asks for.
+
+    Raises:
+        InputError: The labels do not name speakers, or not one that is asked for.
+    """
+    clips = [str(clip) for clip in labels["clips"]]
+    if spec.speakers == "all":
+        return clips
+    key = "speakers" if "speakers" in labels else "voice"
+    if key not in labels:
+        raise InputError(f"speakers {spec.speakers!r} of {spec.name!r}", "its labels name none", "Leave it out")
+    asked = set(spec.speakers.replace("!", " ").split())
+    unknown = sorted(asked - {str(name) for name in labels[key]})
+    if unknown:
+        raise InputError(f"speakers of {spec.name!r}", f"no {', '.join(unknown)} in its labels", "Correct the names")
+    is_kept = not spec.speakers.lstrip().startswith("!")
+    return [clip for clip, name in zip(clips, labels[key], strict=True) if (str(name) in asked) == is_kept]
 
 
 def read_labels(path: Path) -> dict[str, Any]:

@@ -8,11 +8,12 @@ Bounded least squares on displacements from the speaker's own neutral face, as t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine_build.labels.amplitude import LipAmplitude, measure_amplitude, scaled
 from engine_build.labels.blendshape_face import BlendshapeFace, blendshape_face
 from engine_build.labels.bounded_least_squares import solve_bounded
 from engine_build.labels.channels import CHANNELS
@@ -81,6 +82,7 @@ class Labels:
         is_valid: bool [n_frames]: the face was found.
         residual: How well the fit explains the landmarks.
         neutral_gap_mm: The speaker's lip gap at rest; over 3 mm says that the mouth never closed.
+        amplitude: What the movement of lips and chin was multiplied by; 1 where it was left as it is.
     """
 
     clips: tuple[str, ...]
@@ -94,6 +96,7 @@ class Labels:
     is_valid: NDArray[np.bool_]
     residual: Residual
     neutral_gap_mm: float
+    amplitude: LipAmplitude = field(default_factory=LipAmplitude)
 
 
 def to_face_axes(points: Float64) -> Float64:
@@ -101,12 +104,15 @@ def to_face_axes(points: Float64) -> Float64:
     return np.asarray(points * np.array([1.0, -1.0, -1.0]))
 
 
-def fit_clips(clips: Sequence[LandmarkClip], face: BlendshapeFace | None = None) -> Labels:
+def fit_clips(
+    clips: Sequence[LandmarkClip], face: BlendshapeFace | None = None, has_common_range: bool = False
+) -> Labels:
     """Fit all recordings of one speaker.
 
     Args:
         clips: Recordings of one speaker at one frame rate, each with at least one frame in which a face was found.
         face: The blendshape face; None: the one that ships.
+        has_common_range: Bring the range of the speaker's lips to that of a common talker (see `amplitude`).
 
     Returns:
         Labels of every frame; frames without a face carry interpolated values and are not valid.
@@ -126,6 +132,10 @@ def fit_clips(clips: Sequence[LandmarkClip], face: BlendshapeFace | None = None)
         head[span] = smooth(head[span], fps)
         start = span.stop
     geometry = landmark_geometry(speaker.neutral_mm + displacement, face.landmarks)
+    amplitude = measure_amplitude(geometry[found]) if has_common_range else LipAmplitude()
+    if has_common_range:
+        displacement = scaled(displacement, amplitude, face)
+        geometry = landmark_geometry(face.landmark_neutral() + displacement, face.landmarks)
     target = with_lips_meeting(displacement, speaker, face)
     activations = solve_bounded(
         observation.design.T @ observation.design,
@@ -145,6 +155,7 @@ def fit_clips(clips: Sequence[LandmarkClip], face: BlendshapeFace | None = None)
         is_valid=found,
         residual=residual_of(activations[found], displacement[found], face, observation),
         neutral_gap_mm=speaker.neutral_gap,
+        amplitude=amplitude,
     )
 
 

@@ -32,6 +32,9 @@ NEUTRAL_GAP_PERCENTILE = 25.0  # speech and its pauses hold the lips together fo
 # Lips that measure closer than this are together. On grid_s1 (a pixel is 1.25 mm) the landmarks keep 0.4 to 0.9 mm
 # (median; 90th percentile 1.2 mm) between the lips at the /p b/ of bin, place, blue, please, by.
 LIPS_MEET_MM = 1.2
+# Who is never seen with lips closer than this at rest speaks with parted lips: then the narrowest frames are the rest.
+PARTED_MM = 3.0
+PARTED_GAP_PERCENTILE = 5.0
 EYES = ((LEFT_EYE, LEFT_IRIS, "eyeBlinkLeft"), (RIGHT_EYE, RIGHT_IRIS, "eyeBlinkRight"))
 
 
@@ -53,6 +56,11 @@ class Speaker:
     lid_scale: Float64
     neutral_gap: float
 
+    @property
+    def lips_meet_mm(self) -> float:
+        """Gap at which this speaker's lips count as met: that of the landmarks, or of who never closes them."""
+        return max(LIPS_MEET_MM, self.neutral_gap)
+
 
 def learn_speaker(points: Float64, face: BlendshapeFace) -> Speaker:
     """Learn a speaker from all frames in which the face was found.
@@ -71,10 +79,13 @@ def learn_speaker(points: Float64, face: BlendshapeFace) -> Speaker:
     speed[1:] = np.linalg.norm(np.diff(lips, axis=0), axis=2).mean(axis=1)
     together = gap <= np.percentile(gap, NEUTRAL_GAP_PERCENTILE)
     at_rest = together & (speed <= np.median(speed[together]))
-    rest = np.median(still[at_rest], axis=0)
-    to_face = similarity_to(rest[None], face.landmark_neutral())
-    neutral = to_face.apply(rest[None])[0]
-    neutral_gap = float(np.linalg.norm(neutral[upper] - neutral[lower]))
+    for seen in (at_rest, gap <= np.percentile(gap, PARTED_GAP_PERCENTILE)):
+        rest = np.median(still[seen], axis=0)
+        to_face = similarity_to(rest[None], face.landmark_neutral())
+        neutral = to_face.apply(rest[None])[0]
+        neutral_gap = float(np.linalg.norm(neutral[upper] - neutral[lower]))
+        if neutral_gap <= PARTED_MM:
+            break
     return Speaker(template, to_face, neutral, _lid_scale(neutral, face), neutral_gap)
 
 
@@ -123,13 +134,13 @@ def with_lips_meeting(displacement_mm: Float64, speaker: Speaker, face: Blendsha
         face: The blendshape face.
 
     Returns:
-        A copy in which the inner lips open from zero, `LIPS_MEET_MM` later than measured.
+        A copy in which the inner lips open from zero, `Speaker.lips_meet_mm` later than measured.
     """
     closed = displacement_mm.copy()
     upper, lower = (face.rows(half[1:-1]) for half in LIP_RINGS[-1])
     opening = displacement_mm[:, upper, 1] - displacement_mm[:, lower, 1]
     gap = opening + speaker.neutral_mm[upper, 1] - speaker.neutral_mm[lower, 1]
-    excess = opening - np.maximum(gap - LIPS_MEET_MM, 0.0)
+    excess = opening - np.maximum(gap - speaker.lips_meet_mm, 0.0)
     closed[:, upper, 1] -= excess / 2
     closed[:, lower, 1] += excess / 2
     return np.asarray(closed)

@@ -5,6 +5,7 @@ In: loaded corpora and the configuration. Out: plain numbers and tensors that th
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from engine_build.training.batches import Batch
 from engine_build.training.config import TrainConfig
 
 MET_MM = 0.25  # what landmarks show of closed lips
+REST_BEFORE_MS = 60.0  # lips may part two frames before the first sound: one frame of labels and one of phone times
+REST_AFTER_MS, REST_FADE_MS = 130.0, 130.0  # lips linger after the last sound, and are at rest a quarter second after
 MIN_CONFIDENCE = 0.05  # channels under this are no evidence for lip geometry
 
 
@@ -22,6 +25,38 @@ def mask_channels(corpus: Corpus, config: TrainConfig) -> None:
     for i, channel in enumerate(config.channels):
         if channel.startswith(tuple(config.masked_prefixes)):
             corpus.confidence[:, i] = 0.0
+
+
+def rest_in_silence(corpus: Corpus, config: TrainConfig) -> None:
+    """Let the face rest where no phone is near: what lips do in silence, no causal network can know.
+
+    Real lips part up to 300 ms before a sentence. A network hears of it at the first sound, or by its look-ahead
+    earlier; before that its best guess would be a mouth a little open in every pause. Frames without phone times keep
+    their labels.
+    """
+    from engine_build.voices.alignment import SILENCE
+    from engine_build.voices.phone_shape import PHONES
+
+    rate = float(Fraction(*config.frame_rate))
+    n_before = max(1, round(max(config.lookahead_ms, REST_BEFORE_MS) / 1000 * rate))
+    n_after, n_fade = round(REST_AFTER_MS / 1000 * rate), max(1, round(REST_FADE_MS / 1000 * rate))
+    silence = PHONES.index(SILENCE)
+    for k in range(len(corpus.clips)):
+        frames = corpus.clip_frames(k)
+        phones = corpus.phones[frames]
+        if (phones < 0).all():
+            continue
+        spoken = np.flatnonzero((phones >= 0) & (phones != silence))
+        places = np.arange(len(phones))
+        until, since = np.full(len(phones), len(phones)), np.full(len(phones), len(phones))
+        if len(spoken):
+            following = np.searchsorted(spoken, places)
+            until = np.where(following < len(spoken), spoken[np.minimum(following, len(spoken) - 1)] - places, until)
+            since = np.where(following > 0, places - spoken[np.maximum(following - 1, 0)], since)
+            since[spoken] = until[spoken] = 0
+        resting = np.minimum(until > n_before, np.clip((since - n_after) / n_fade, 0.0, 1.0)).astype(np.float32)
+        corpus.activations[frames] *= 1.0 - resting[:, None]
+        corpus.geometry[frames][resting > 0] = np.nan  # the lips of a resting face are those of its activations
 
 
 def uninformed_channels(corpora: list[Corpus], channels: tuple[str, ...]) -> list[str]:

@@ -26,7 +26,7 @@ from engine_build.network.start_weights import start_weights
 from engine_build.training.batches import BatchSampler
 from engine_build.training.config import TrainConfig, load_config
 from engine_build.training.scores import corpus_scores
-from engine_build.training.targets import as_target, label_scale, mask_channels, uninformed_channels
+from engine_build.training.targets import as_target, label_scale, mask_channels, rest_in_silence, uninformed_channels
 
 LEVEL_SEQUENCES = 4  # of a batch, heard at two levels for `loss.level`: of 16, half a step's arithmetic more
 DECAY_FROM = 0.6  # share of the steps after which the learning rate falls
@@ -84,6 +84,8 @@ class Trainer:
         ]
         for corpus in load:
             mask_channels(corpus, config)
+        for corpus in load[: len(config.corpora)]:
+            rest_in_silence(corpus, config)
         self.masked = uninformed_channels(load[: len(config.corpora)], config.channels)
         self.informed = [i for i, name in enumerate(config.channels) if name not in self.masked]
         self.training, self.validation = load[: len(config.corpora)], load[len(config.corpora) :]
@@ -231,7 +233,7 @@ class Trainer:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return
-        state = torch.load(path, weights_only=False)
+        state = torch.load(path, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])

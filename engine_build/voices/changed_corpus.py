@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def change_recording(task: ChangeTask) -> dict[str, dict[str, Any]]:
 
 
 def make_changed_corpus(
-    recordings: Path,
+    recordings: Path | Sequence[Path],
     folder: Path,
     kinds: Iterable[VoiceKind] = KINDS_FROM_MALE,
     *,
@@ -95,7 +95,7 @@ def make_changed_corpus(
     """Make the voice-changed copies of every recording in a folder.
 
     Args:
-        recordings: folder of WAV or FLAC files.
+        recordings: folder of WAV or FLAC files, or the files.
         folder: where the kinds' folders go.
         kinds: the kinds of voice.
         seed: chance is a function of seed, clip and kind only.
@@ -110,7 +110,8 @@ def make_changed_corpus(
         return 0
     for kind in wanted:
         (folder / (kind.name + PARTIAL_SUFFIX)).mkdir(parents=True, exist_ok=True)
-    tasks = [ChangeTask(path, folder, wanted, seed) for path in list_recordings(recordings)]
+    files = list_recordings(recordings) if isinstance(recordings, Path) else recordings
+    tasks = [ChangeTask(path, folder, wanted, seed) for path in files]
     made: dict[str, dict[str, Any]] = {kind.name: {} for kind in wanted}
     for n_done, (task, parameters) in enumerate(zip(tasks, _spread(tasks, n_jobs), strict=True), start=1):
         for name, values in parameters.items():
@@ -126,10 +127,9 @@ def make_changed_corpus(
 
 
 def _spread(tasks: list[ChangeTask], n_jobs: int) -> Iterable[dict[str, dict[str, Any]]]:
-    if n_jobs <= 1:
-        yield from map(change_recording, tasks)
-        return
-    import multiprocessing
+    import joblib
 
-    with multiprocessing.get_context("spawn").Pool(n_jobs) as pool:
-        yield from pool.imap(change_recording, tasks, chunksize=4)
+    done: Iterable[dict[str, dict[str, Any]]] = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+        joblib.delayed(change_recording)(task) for task in tasks
+    )
+    return done

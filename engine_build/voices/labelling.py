@@ -45,13 +45,15 @@ class Posture:
 class Teacher:
     """Real labels as the phone-to-shape model takes them.
 
-    Attributes: names of the tracks (channels, then gap, width, chin), confidence of the channels, clips, sentences.
+    Attributes: names of the tracks (channels, then gap, width, chin), confidence of the channels, clips, sentences, and
+    the speaker of each clip ("" where the labels do not tell).
     """
 
     names: tuple[str, ...]
     confidence: Tracks
     clips: tuple[str, ...]
     sentences: tuple[LabelledSentence, ...]
+    speakers: tuple[str, ...] = ()
 
     @property
     def weights(self) -> Tracks:
@@ -86,15 +88,18 @@ def load_teacher(labels: Path, phones: Mapping[str, Sequence[Span]]) -> Teacher:
     first = np.concatenate([[0], np.cumsum(stored["n_frames"])])
     fps = float(stored["fps"])
     clips: list[str] = []
+    speakers: list[str] = []
     sentences: list[LabelledSentence] = []
+    who = stored.get("speakers", np.full(len(stored["clips"]), ""))
     for index, clip in enumerate(str(name) for name in stored["clips"]):
         if clip in phones:
             clips.append(clip)
+            speakers.append(str(who[index]))
             sentences.append(LabelledSentence(tuple(phones[clip]), tracks[first[index] : first[index + 1]], fps))
     if not clips:
         raise InputError(f"labels {labels}", "no clip of it has phone times", "Align its recordings first")
     names = (*(channels[index] for index in kept), *GEOMETRY)
-    return Teacher(names, confidence[kept].astype(np.float32), tuple(clips), tuple(sentences))
+    return Teacher(names, confidence[kept].astype(np.float32), tuple(clips), tuple(sentences), tuple(speakers))
 
 
 def _bridge(tracks: Tracks, valid: NDArray[np.bool_]) -> Tracks:

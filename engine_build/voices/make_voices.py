@@ -4,7 +4,8 @@ Under --out appear: `changed/<kind>/` (the recordings in other voices; the recor
 `augmented/` (the recordings in rooms and noise; their labels hold here too), `synth_<name>/` (synthetic speakers,
 labelled through phones), `synth_validation/` (speakers that training must not hear), `nonspeech/` (sounds for which the
 mouth stays shut), `recordings/labels.npz` (the real labels with phones) and `SPLIT.json`.
-A stopped run goes on where it was. Recordings whose sorted index is 7 modulo 10 are for validation and teach nothing.
+A stopped run goes on where it was. Whole speakers are for validation where --validation-speakers names them, else the
+recordings whose sorted index is 7 modulo 10; they teach nothing. GRID's clip names say their sentence: no --words then.
 
 example: python -m engine_build voices mydata/audio --labels mydata/labels.npz --words mydata/words.json --out voices
 """
@@ -26,9 +27,10 @@ from engine_build.voices.changed_corpus import list_recordings, make_changed_cor
 from engine_build.voices.labelling import GEOMETRY, Teacher, add_phones, load_teacher, measure_posture, write_labels
 from engine_build.voices.neural_synthesisers import Hibari, Kokoro, Piper
 from engine_build.voices.phone_shape import LabelledSentence, PhoneShapeModel, fit_phone_shape
-from engine_build.voices.recording_phones import align_recordings, read_words
+from engine_build.voices.recording_phones import align_recordings
 from engine_build.voices.rest_corpus import make_rest_corpus
 from engine_build.voices.shape_file import load_shape_model, save_shape_model
+from engine_build.voices.speech_folders import list_speech
 from engine_build.voices.spoken_corpus import SpokenClip, make_spoken_corpus
 from engine_build.voices.synthesisers import Espeak, Festival, Flite, Synthesiser
 from engine_build.voices.voice_change import KINDS_FROM_MALE
@@ -52,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = [kind.name for kind in KINDS_FROM_MALE]
     parser.add_argument("recordings", type=Path, help="folder of WAV or FLAC recordings of speech")
     parser.add_argument("--labels", type=Path, required=True, help="their labels.npz, with geometry")
-    parser.add_argument("--words", type=Path, help="JSON: clip -> text; without it no synthetic speaker is labelled")
+    parser.add_argument("--words", type=Path, help="JSON: clip -> text (default: words.json there, or GRID's names)")
+    parser.add_argument("--validation-speakers", nargs="*", default=[], metavar="NAME", help="filmed, but not to learn")
+    parser.add_argument(
+        "--most-clips", type=int, default=0, help="of one filmed speaker that teach or are changed (default: all)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the corpora")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), help="what to make (default: all)")
     parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds, help="kinds of changed voice")
@@ -87,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     if "changed" in args.steps:
         kinds = [kind for kind in KINDS_FROM_MALE if kind.name in args.kinds]
         make_changed_corpus(
-            args.recordings,
+            _changed_recordings(args),
             args.out / "changed",
             kinds,
             seed=args.seed,
@@ -109,33 +115,82 @@ def run(args: argparse.Namespace) -> int:
 
 def _make_spoken(args: argparse.Namespace, channels: Sequence[str]) -> None:
     """Align the recordings, fit the model, let the synthesisers speak, label what they said."""
-    if args.words is None:
-        raise InputError("synthetic speakers", "no --words", "Say what the recordings say, or leave out step `spoken`")
+    said = {one.path.stem: one.text for one in list_speech(args.recordings, args.words)}
     phones, misfits = align_recordings(
-        args.recordings, read_words(args.words), args.out / "phones.json", report_progress("aligning")
+        args.recordings, said, args.out / "phones.json", report_progress("aligning"), args.jobs
     )
     if misfits:
         print(f"{len(misfits)} recordings do not fit their words and teach nothing: {', '.join(misfits[:8])}")
     (args.out / "recordings").mkdir(exist_ok=True)
     add_phones(args.labels, phones, args.out / "recordings" / "labels.npz")
     teacher = load_teacher(args.labels, phones)
-    training, validation = split_teacher(teacher)
+    training, validation = split_teacher(teacher, args.validation_speakers, args.most_clips)
     model, names = _fitted(args.out / "phone_shape.pt", teacher, training, args)
     _print_fit(model, names, validation)
     posture = measure_posture(training, len(names) - len(GEOMETRY))
     for folder, clips in _speak(args).items():
         write_labels(folder, clips, model, posture, names, teacher.confidence, channels)
         print(f"{folder}: {len(clips)} clips, {len({clip.voice for clip in clips})} voices")
-    document = {"validation_voices": list(args.hold_out), "validation_clips": "sorted index % 10 == 7"}
+    document = {
+        "validation_voices": list(args.hold_out),
+        "validation_speakers": list(args.validation_speakers),
+        "validation_clips": "" if args.validation_speakers else "sorted index % 10 == 7",
+    }
     (args.out / "SPLIT.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
-def split_teacher(teacher: Teacher) -> tuple[list[LabelledSentence], list[LabelledSentence]]:
-    """Split real labels by the sorted index of the clip into those that teach and those that judge."""
+def split_teacher(
+    teacher: Teacher, validation_speakers: Sequence[str] = (), most_clips: int = 0
+) -> tuple[list[LabelledSentence], list[LabelledSentence]]:
+    """Split real labels into those that teach and those that judge.
+
+    Args:
+        teacher: The labels.
+        validation_speakers: Who judges; without any, the clips whose sorted index is 7 modulo 10.
+        most_clips: Of one speaker that teach, evenly spread; 0 for all.
+
+    Raises:
+        InputError: A validation speaker is not in the labels, or nobody is left to teach.
+    """
+    unknown = sorted(set(validation_speakers) - set(teacher.speakers))
+    if unknown:
+        there = ", ".join(sorted(set(teacher.speakers)))
+        raise InputError(f"validation speakers {', '.join(unknown)}", f"the labels have {there}", "Name some of those")
     order = sorted(range(len(teacher.clips)), key=lambda index: teacher.clips[index])
-    held = {index for rank, index in enumerate(order) if rank % VALIDATION_MODULUS == VALIDATION_REMAINDER}
-    training = [sentence for index, sentence in enumerate(teacher.sentences) if index not in held]
-    return training, [teacher.sentences[index] for index in sorted(held)]
+    if validation_speakers:
+        held = {index for index in order if teacher.speakers[index] in validation_speakers}
+    else:
+        held = {index for rank, index in enumerate(order) if rank % VALIDATION_MODULUS == VALIDATION_REMAINDER}
+    speakers = teacher.speakers or ("",) * len(teacher.clips)
+    taught = spread_clips([index for index in order if index not in held], speakers, most_clips)
+    if not taught:
+        raise InputError("clips that teach", "all speakers are for validation", "Leave some to learn from")
+    return [teacher.sentences[index] for index in sorted(taught)], [teacher.sentences[index] for index in sorted(held)]
+
+
+def spread_clips(indices: Sequence[int], speakers: Sequence[str], most: int) -> list[int]:
+    """Return at most so many clips of each speaker, evenly spread; all where `most` is 0."""
+    if most <= 0:
+        return list(indices)
+    kept: list[int] = []
+    for name in dict.fromkeys(speakers[index] for index in indices):
+        own = [index for index in indices if speakers[index] == name]
+        places = np.linspace(0, len(own) - 1, min(most, len(own))).round().astype(int)
+        kept += [own[place] for place in places]
+    return sorted(kept)
+
+
+def _changed_recordings(args: argparse.Namespace) -> list[Path]:
+    """Return the recordings to change: of speakers that teach, at most `--most-clips` of each."""
+    files = list_recordings(args.recordings)
+    with np.load(args.labels) as archive:
+        who = {}
+        if "speakers" in archive.files:
+            pairs = zip(archive["clips"], archive["speakers"], strict=True)
+            who = {str(clip): str(name) for clip, name in pairs}
+    speakers = [who.get(file.stem, "") for file in files]
+    heard = [index for index, name in enumerate(speakers) if name not in args.validation_speakers]
+    return [files[index] for index in spread_clips(heard, speakers, args.most_clips)]
 
 
 def _fitted(

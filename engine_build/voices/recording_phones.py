@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,11 @@ def write_phones(path: Path, phones: Mapping[str, tuple[Span, ...]]) -> None:
 
 
 def align_recordings(
-    recordings: Path, words: Mapping[str, str], path: Path, progress: Callable[[int, int], None] | None = None
+    recordings: Path,
+    words: Mapping[str, str],
+    path: Path,
+    progress: Callable[[int, int], None] | None = None,
+    n_jobs: int = 1,
 ) -> tuple[dict[str, tuple[Span, ...]], list[str]]:
     """Align all recordings whose words are known.
 
@@ -82,6 +87,7 @@ def align_recordings(
         words: clip -> words.
         path: where phone times are kept.
         progress: called with (done, all) after each recording.
+        n_jobs: processes.
 
     Returns:
         clip -> spans, and the clips that did not fit their words.
@@ -92,18 +98,35 @@ def align_recordings(
     files = [file for file in list_recordings(recordings) if file.stem in words]
     if not files:
         raise InputError(f"recordings {recordings}", "none of them is named in the words", "Name clips as files")
+    import joblib
+
     phones = read_phones(path)
     misfits: list[str] = []
-    aligner = PhoneAligner()
-    for n_done, file in enumerate(files, start=1):
-        if file.stem not in phones:
-            try:
-                phones[file.stem] = aligner.align(*read_wave(file), words[file.stem]).phones
-            except AlignmentError:
-                misfits.append(file.stem)
-        if n_done % SAVE_EVERY == 0 or n_done == len(files):
+    wanted = [file for file in files if file.stem not in phones]
+    found = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+        joblib.delayed(_align_one)(file, words[file.stem]) for file in wanted
+    )
+    for n_done, (file, spans) in enumerate(zip(wanted, found, strict=True), start=1):
+        if spans is None:
+            misfits.append(file.stem)
+        else:
+            phones[file.stem] = spans
+        if n_done % SAVE_EVERY == 0 or n_done == len(wanted):
             write_phones(path, phones)
         if progress is not None:
-            progress(n_done, len(files))
-    aligner.close()
+            progress(n_done, len(wanted))
     return phones, misfits
+
+
+def _align_one(file: Path, text: str) -> tuple[Span, ...] | None:
+    """Return the phones of one recording; None where the sound does not fit the words."""
+    try:
+        return process_aligner().align(*read_wave(file), text).phones
+    except AlignmentError:
+        return None
+
+
+@cache
+def process_aligner() -> PhoneAligner:
+    """Return this process's aligner: its acoustic model takes a second to load."""
+    return PhoneAligner()

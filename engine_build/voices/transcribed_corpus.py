@@ -1,29 +1,32 @@
 """Label recordings of which only the words are known: real voices for training, without any video.
 
-In: a folder of recordings, what is said in each, and a folder that `voices` made (its phone-to-shape model). Out:
+In: a folder of recordings, or of folders of speakers (see `speech_folders`), what is said in each, and a folder that
+`voices` made (its phone-to-shape model). Words outside the dictionary are spoken by espeak-ng's rules. Out:
 `<out>/audio/<clip>.flac`, `labels.npz` in the format of the real labels (`source` = generated), `sentences.jsonl` and
 `left_out.json` (clip -> why). Clips whose sound does not fit their words are left out: a wrong label is worse than
 none. A stopped run goes on with the next clip.
 
-example: python -m engine_build transcribed speech/ --words speech.json --taught voices --out voices/my_speech
+example: python -m engine_build transcribed speech/librispeech --taught voices --out voices/librispeech --jobs 2
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edge.errors import InputError
 from engine_build.voices.alignment import SILENCE, Alignment, AlignmentError, PhoneAligner
-from engine_build.voices.changed_corpus import list_recordings, write_flac
+from engine_build.voices.changed_corpus import write_flac
 from engine_build.voices.labelling import GEOMETRY, load_teacher, measure_posture, write_labels
+from engine_build.voices.letter_sound import pronunciations
 from engine_build.voices.make_voices import report_progress, split_teacher
-from engine_build.voices.recording_phones import read_phones, read_words
+from engine_build.voices.recording_phones import process_aligner, read_phones
 from engine_build.voices.shape_file import load_shape_model
+from engine_build.voices.speech_folders import SpokenRecording, list_speech
 from engine_build.voices.spoken_corpus import (
     CORPUS_RATE_HZ,
     JOURNAL,
@@ -43,14 +46,17 @@ LEFT_OUT = "left_out.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("recordings", type=Path, help="folder of WAV or FLAC recordings, a sentence or two each")
-    parser.add_argument("--words", type=Path, required=True, help="JSON: clip -> text")
+    parser.add_argument(
+        "recordings", type=Path, help="folder of recordings, a sentence or two each, or of folders of them"
+    )
+    parser.add_argument("--words", type=Path, help="JSON: clip -> text (default: every words.json in the folder)")
     parser.add_argument("--taught", type=Path, required=True, help="folder that `voices` made with its step `spoken`")
     parser.add_argument("--out", type=Path, required=True, help="folder for the corpus")
     parser.add_argument("--speakers", type=Path, help="JSON: clip -> name of the speaker (default: one speaker)")
     parser.add_argument(
         "--pronunciations", type=Path, help="JSON: word -> ARPAbet phones, where the dictionary has none"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes that align (joblib; default 1)")
     parser.add_argument("--min-score", type=float, default=MIN_SCORE, help=f"worst fit that is kept ({MIN_SCORE:g})")
 
 
@@ -69,19 +75,12 @@ def run(args: argparse.Namespace) -> int:
     for name, path in parts.items():
         if not path.exists():
             raise InputError(f"--taught {args.taught}", f"no {name} there", "Run `voices` with its step `spoken` first")
-    aligner = PhoneAligner()
-    if args.pronunciations is not None:
-        aligner.add_words(_read_names(args.pronunciations))
+    who = _read_names(args.speakers) if args.speakers is not None else {}
+    speech = list_speech(args.recordings, args.words, who)
+    given = _read_names(args.pronunciations) if args.pronunciations is not None else {}
     clips, left_out = gather_clips(
-        args.recordings,
-        read_words(args.words),
-        args.out,
-        aligner,
-        speakers=_read_names(args.speakers) if args.speakers is not None else {},
-        min_score=args.min_score,
-        progress=report_progress("aligning"),
+        speech, args.out, given, min_score=args.min_score, n_jobs=args.jobs, progress=report_progress("aligning")
     )
-    aligner.close()
     (args.out / LEFT_OUT).write_text(json.dumps(left_out, indent=1), encoding="utf-8")
     if not clips:
         raise InputError(f"recordings {args.recordings}", "none fits its words", f"Read {args.out / LEFT_OUT}")
@@ -102,61 +101,75 @@ def run(args: argparse.Namespace) -> int:
 
 
 def gather_clips(
-    recordings: Path,
-    words: Mapping[str, str],
+    speech: Sequence[SpokenRecording],
     folder: Path,
-    aligner: PhoneAligner,
+    given: Mapping[str, str],
     *,
-    speakers: Mapping[str, str],
     min_score: float = MIN_SCORE,
+    n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[SpokenClip], dict[str, str]]:
     """Align recordings and keep those whose sound fits their words.
 
     Args:
-        recordings: folder of WAV or FLAC files.
-        words: clip -> words.
+        speech: the recordings.
         folder: the corpus; clips that it has stay.
-        aligner: finds the phones.
-        speakers: clip -> speaker; those not named are the speaker `recordings`' name.
+        given: word -> ARPAbet phones; for words that neither these nor the dictionary have, espeak-ng's.
         min_score: the worst `Alignment.score` that is kept.
+        n_jobs: processes.
         progress: called with (done, all) after each recording.
 
     Returns:
         The clips of the corpus, and clip -> why it was left out.
-
-    Raises:
-        InputError: no recording is named in the words.
     """
-    files = [file for file in list_recordings(recordings) if file.stem in words]
-    if not files:
-        raise InputError(f"recordings {recordings}", "none of them is named in the words", "Name clips as files")
+    import joblib
+
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     known = {clip.clip: clip for clip in read_clips(folder)}
     write_journal(folder, list(known.values()))
     left_out: dict[str, str] = {}
+    wanted = [one for one in speech if one.clip not in known]
+    words = _spoken_words(wanted, given)
+    work = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    results = work(joblib.delayed(_gather_one)(one, folder / "audio", words, min_score) for one in wanted)
     with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
-        for n_done, file in enumerate(files, start=1):
-            if file.stem not in known:
-                wave, rate_hz = read_wave(file)
-                try:
-                    found = aligner.align(wave, rate_hz, words[file.stem])
-                    reason = doubt(found, min_score)
-                except AlignmentError as err:
-                    reason = str(err)
-                if reason is not None:
-                    left_out[file.stem] = reason
-                else:
-                    write_flac(folder / "audio" / f"{file.stem}.flac", to_corpus_rate(wave, rate_hz), CORPUS_RATE_HZ)
-                    speaker = speakers.get(file.stem, recordings.name)
-                    duration_s = len(wave) / rate_hz
-                    clip = SpokenClip(file.stem, speaker, words[file.stem], found.phones, duration_s, None)
-                    known[file.stem] = clip
-                    journal.write(clip.to_line() + "\n")
-                    journal.flush()
+        for n_done, (one, result) in enumerate(zip(wanted, results, strict=True), start=1):
+            if isinstance(result, str):
+                left_out[one.clip] = result
+            else:
+                known[one.clip] = result
+                journal.write(result.to_line() + "\n")
+                journal.flush()
             if progress is not None:
-                progress(n_done, len(files))
+                progress(n_done, len(wanted))
     return list(known.values()), left_out
+
+
+def _spoken_words(speech: Sequence[SpokenRecording], given: Mapping[str, str]) -> dict[str, str]:
+    """Return pronunciations of all words that the dictionary lacks: those given, else by letter-to-sound rules."""
+    aligner = PhoneAligner()
+    aligner.add_words(given)
+    unknown = {word for one in speech for word in aligner.unknown_words(one.text)}
+    aligner.close()
+    return {**pronunciations(sorted(unknown)), **given}
+
+
+def _gather_one(one: SpokenRecording, audio: Path, words: Mapping[str, str], min_score: float) -> SpokenClip | str:
+    """Align one recording and write its sound; return its clip, or why it is left out."""
+    aligner = process_aligner()
+    try:
+        aligner.add_words({word: words[word] for word in one.text.split() if word in words})
+        wave, rate_hz = read_wave(one.path)
+        found = aligner.align(wave, rate_hz, one.text)
+    except AlignmentError as err:
+        return str(err)
+    except (OSError, RuntimeError) as err:
+        return f"the recording cannot be read ({err})"
+    reason = doubt(found, min_score)
+    if reason is not None:
+        return reason
+    write_flac(audio / f"{one.clip}.flac", to_corpus_rate(wave, rate_hz), CORPUS_RATE_HZ)
+    return SpokenClip(one.clip, one.speaker, one.text, found.phones, len(wave) / rate_hz, None)
 
 
 def doubt(found: Alignment, min_score: float = MIN_SCORE) -> str | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge.errors import EXIT_INPUT, InputError
+from edge.errors import InputError
 from engine_build.labels import facegood, stored_landmarks
 from engine_build.labels.channels import CHANNELS
 from engine_build.labels.landmark_points import LANDMARKS
 from tests.engine_build.labels.faces import Spoken, rendered, speech_curves
 
 
-def stored_corpus(folder: Path, spoken: list[Spoken], points: tuple[int, ...] = LANDMARKS) -> None:
+def stored_corpus(folder: Path, spoken: list[Spoken], points: tuple[int, ...] = LANDMARKS, **more: object) -> None:
     deltas = []
     for one in spoken:
         absolute = np.rint(one.clip.points * 16).astype(np.int32)
@@ -28,23 +30,62 @@ def stored_corpus(folder: Path, spoken: list[Spoken], points: tuple[int, ...] = 
         mediapipe_index=points,
         delta_px16=np.concatenate(deltas),
     )
-    np.savez(folder / "labels.npz", fps=np.array(25.0), face_found=np.ones(sum(n_frames), dtype=bool))
+    np.savez(folder / "labels.npz", fps=np.array(25.0), face_found=np.ones(sum(n_frames), dtype=bool), **more)
+    (folder / "audio").mkdir()
+    for clip in clips:
+        (folder / "audio" / f"{clip}.flac").write_bytes(b"the command links it and does not listen")
+
+
+def label(folder: Path, out: Path, *options: str) -> dict[str, np.ndarray]:
+    parser = argparse.ArgumentParser()
+    stored_landmarks.add_arguments(parser)
+    assert stored_landmarks.run(parser.parse_args([str(folder), "--out", str(out), *options])) == 0
+    with np.load(out / "labels.npz") as labels:
+        return {name: labels[name] for name in labels.files}
 
 
 def test_stored_landmarks_become_a_label_file(tmp_path: Path) -> None:
     spoken = [rendered(speech_curves(75, {"jawOpen": 0.5}, seed), seed, name=f"c{seed}") for seed in range(3)]
     stored_corpus(tmp_path, spoken)
-    out = tmp_path / "out.npz"
-    assert stored_landmarks.main([str(tmp_path), "--out", str(out), "--mask", "eye"]) == 0
-    with np.load(out) as labels:
-        assert labels["clips"].tolist() == ["c0", "c1", "c2"]
-        jaw = CHANNELS.index("jawOpen")
-        true = np.concatenate([one.activations[:, jaw] for one in spoken])
-        assert np.corrcoef(true, labels["activations"][:, jaw])[0, 1] > 0.98
-        eyes = [name.startswith("eye") for name in CHANNELS]
-        assert (labels["confidence"][eyes] == 0).all()
-        gaps = labels["geometry_picture"][:, 0], labels["geometry"][:, 0]
-        assert np.corrcoef(*gaps)[0, 1] > 0.98  # in the picture's plane, and on the head without its tilt
+    labels = label(tmp_path, tmp_path / "out", "--mask", "eye")
+    assert labels["clips"].tolist() == ["c0", "c1", "c2"]
+    assert all((tmp_path / "out" / "audio" / f"c{i}.flac").is_file() for i in range(3))
+    jaw = CHANNELS.index("jawOpen")
+    true = np.concatenate([one.activations[:, jaw] for one in spoken])
+    assert np.corrcoef(true, labels["activations"][:, jaw])[0, 1] > 0.98
+    eyes = [name.startswith("eye") for name in CHANNELS]
+    assert (labels["confidence"][:, eyes] == 0).all()
+    gaps = labels["geometry_picture"][:, 0], labels["geometry"][:, 0]
+    assert np.corrcoef(*gaps)[0, 1] > 0.98  # in the picture's plane, and on the head without its tilt
+
+
+def test_each_speaker_has_a_rest_and_a_range_of_his_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    peaks = {"wide": 0.6, "narrow": 0.4}
+    spoken = [
+        rendered(speech_curves(100, {"jawOpen": peak}, seed), seed, name=f"{who}{seed}")
+        for who, peak in peaks.items()
+        for seed in range(3)
+    ]
+    lone = rendered(speech_curves(50, {"jawOpen": 0.5}, 9), 9, name="lone")
+    stored_corpus(tmp_path, [*spoken, lone], speakers=[*["wide"] * 3, *["narrow"] * 3, "lone"])
+    spans = {}
+    for option in ("--own-range", "--two-sided"):  # the latter keeps the default range
+        labels = label(tmp_path, tmp_path / option, option)
+        assert labels["speakers"].tolist() == ["wide"] * 3 + ["narrow"] * 3
+        gap = labels["geometry"][:, 0].reshape(2, -1)
+        spans[option] = np.percentile(gap, 95, axis=1) - np.percentile(gap, 5, axis=1)
+    assert spans["--own-range"][0] > 1.25 * spans["--own-range"][1]
+    assert spans["--two-sided"][0] < 1.1 * spans["--two-sided"][1]
+    assert "speaker lone: 1 clip" in capsys.readouterr().out
+    assert set(json.loads(str(labels["residual_mm_by_speaker"]))) == {"wide", "narrow"}
+
+
+def test_a_clip_without_sound_is_left_out_and_the_rest_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoken = [rendered(speech_curves(75, {"jawOpen": 0.5}, seed), seed, name=f"c{seed}") for seed in range(3)]
+    stored_corpus(tmp_path, spoken)
+    (tmp_path / "audio" / "c1.flac").unlink()
+    assert label(tmp_path, tmp_path / "out")["clips"].tolist() == ["c0", "c2"]
+    assert "1 clips of the speaker have no sound" in capsys.readouterr().out
 
 
 def test_other_points_are_refused(tmp_path: Path) -> None:
@@ -54,9 +95,9 @@ def test_other_points_are_refused(tmp_path: Path) -> None:
         stored_landmarks.read_clips(tmp_path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert stored_landmarks.main([str(tmp_path), "--out", str(tmp_path / "o.npz")]) == EXIT_INPUT
-    assert "landmarks.npz" in capsys.readouterr().err
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"landmarks\.npz"):
+        stored_landmarks.read_clips(tmp_path)
 
 
 FACEGOOD_CHANNELS = [*sorted({channel for _, channel, _ in facegood.TABLE}), "tongue_u"]
