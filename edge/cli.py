@@ -16,7 +16,7 @@ from edge.machine.log import finish_log, start_log
 COMMANDS = {
     "run": ("edge.commands.run", "listen and send frames until stopped"),
     "render": ("edge.commands.render", "compute the frames of sound files into CSV, JSON lines or npz"),
-    "devices": ("edge.commands.devices", "list the microphones"),
+    "devices": ("edge.commands.devices", "list the microphones and loudspeakers"),
     "check": ("edge.commands.check", "say what is here and usable, and the remedy for what is not"),
     "bench": ("edge.commands.bench", "measure latency by stage and end to end, processor time, memory, power"),
     "watch": ("edge.commands.watch", "show frames that arrive over UDP or OSC"),

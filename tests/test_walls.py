@@ -51,7 +51,7 @@ DOORS = {
     ("edge.control", "edge.outputs.osc_reading"), ("edge.control", "edge.outputs.osc_template"),
 }  # fmt: skip
 HEAVY = {
-    "pyaudio": {"edge/alsa/portaudio.py", "edge/bench/loudspeaker.py"},
+    "pyaudio": {"edge/alsa/portaudio.py"},
     "pycuda": {"edge/backends/cuda.py"},
     "onnxruntime": {"edge/backends/onnx_runtime.py"},
 }

@@ -12,6 +12,7 @@ from edge.app.models import (
     shipped_speech,
 )
 from edge.app.pipelines import make_every_stage, make_expression, make_features, make_pipeline, make_stages
+from edge.app.playing import make_player
 from edge.app.receivers import make_outputs
 from edge.app.tables import BACKENDS, FEATURES, PROTOCOLS, TRANSPORTS, load_class, protocol_options
 
@@ -32,6 +33,7 @@ __all__ = [
     "make_features",
     "make_outputs",
     "make_pipeline",
+    "make_player",
     "make_source",
     "make_stages",
     "protocol_options",

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         status = err.exit_code
         findings.append(Finding("model", "fail", str(err)))
     findings += _other_models(settings)
-    for check in (_backends, _audio, _outputs):
+    for check in (_backends, _audio, _loudspeaker, _outputs):
         found, code = check(settings, manifest)
         findings += found
         status = status or code
@@ -203,6 +203,29 @@ def _microphone(settings: Settings, devices: Sequence[AudioDevice]) -> tuple[Fin
             return Finding("microphone", "note", f"{err}; audio.wait = yes: it is waited for"), 0
         return Finding("microphone", "fail", str(err)), err.exit_code
     return Finding("microphone", "ok", f"audio.device = {wanted or '(the default)'} is {name}"), 0
+
+
+def _loudspeaker(settings: Settings, manifest: Manifest | None) -> tuple[list[Finding], int]:
+    """Say which output the configuration means, and whether it could be opened now."""
+    from edge.alsa.devices import card_numbers, find_device, list_devices
+    from edge.alsa.portaudio import DeviceInfo, Direction
+
+    if not settings.audio.play:
+        return [], 0
+    wanted = settings.play.device
+    try:
+        devices = {device.index: device for device in list_devices(Direction.OUTPUT)}
+        outputs = [DeviceInfo(d.index, d.name, d.n_channels, 0, d.is_default) for d in devices.values()]
+        device = devices[find_device(outputs, wanted, card_numbers(), Direction.OUTPUT).index]
+    except AuEdgeError as err:
+        if settings.audio.wait:
+            return [Finding("loudspeaker", "note", f"{err}; audio.wait = yes: it is waited for")], 0
+        return [Finding("loudspeaker", "fail", str(err))], err.exit_code
+    text = f"play.device = {wanted or '(the default)'} is {device.name}, {device.n_channels} channels"
+    if not device.rates_hz:
+        remedy = "is another program using it, perhaps a running au-edge? `fuser -v /dev/snd/*` shows which"
+        return [Finding("loudspeaker", "note", f"{text}; it cannot be opened now: {remedy}")], 0
+    return [Finding("loudspeaker", "ok", f"{text}, {_rates(device.rates_hz)}")], 0
 
 
 def _rates(rates_hz: tuple[int, ...] | list[int]) -> str:

@@ -62,6 +62,16 @@ class AudioSettings:
     token: str = _key("", "websocket: what clients must bring (Authorization: Bearer TOKEN); empty = nothing")
     allowed_hosts: str = _key("localhost,127.0.0.1", "websocket: names by which clients may connect, with commas, and "
                               "hosts of pages that may")  # fmt: skip
+    play: bool = _key(False, "whether what is spoken is played by the loudspeaker, and the face follows its clock")
+
+
+@dataclass(frozen=True)
+class PlaySettings:
+    """The loudspeaker, where audio.play = yes."""
+
+    device: str = _key("", "exact name, unique part of it, or ALSA card id; empty = the system's default")
+    channels: int = _key(0, "channels to open, all with the same sound; 0 = two, or one where there is only one", 0, 64)
+    volume_db: float = _key(0.0, "change of level in dB; what is then too loud is clipped", -60, 20)
 
 
 @dataclass(frozen=True)
@@ -211,6 +221,7 @@ class OutputSettings:
 
 SECTIONS: dict[str, type[Any]] = {
     "audio": AudioSettings,
+    "play": PlaySettings,
     "model": ModelSettings,
     "silence": SilenceSettings,
     "articulation": ArticulationSettings,
@@ -242,6 +253,7 @@ class Settings:
     """
 
     audio: AudioSettings
+    play: PlaySettings
     model: ModelSettings
     silence: SilenceSettings
     articulation: ArticulationSettings

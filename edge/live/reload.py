@@ -13,7 +13,7 @@ from edge.live.engine import LiveEngine
 from edge.live.parts import LiveParts
 
 # What cannot change in a running program.
-_FIXED_SECTIONS = ("audio", "model", "expression", "control", "realtime", "metrics", "head")
+_FIXED_SECTIONS = ("audio", "play", "model", "expression", "control", "realtime", "metrics", "head")
 _log = logging.getLogger("au-edge")
 
 
