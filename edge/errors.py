@@ -9,6 +9,19 @@ EXIT_INPUT = 65  # EX_DATAERR of sysexits.h: a file or a stream is not what it s
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: a device or a network address cannot be had
 EXIT_CONFIGURATION = 78  # EX_CONFIG: the configuration or the model is wrong; systemd does not restart
 
+# What was found may be of any size and hold anything (a value of 1 MB, terminal escapes): a message stays a message.
+MOST_ASKED, MOST_FOUND, MOST_REMEDY = 300, 2000, 1000  # characters
+MOST_MISTAKES = 20  # shown at once; nobody corrects more before trying again
+
+
+def shortened(text: str, most: int = MOST_FOUND) -> str:
+    """Return a text as a message may hold it: not longer than this, and with what cannot be printed escaped."""
+    if len(text) > most:
+        text = f"{text[: most * 2 // 3]} ... {text[-most // 4 :]} ({len(text)} characters)"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
+
 
 class AuEdgeError(Exception):
     """An error with a remedy.
@@ -22,10 +35,10 @@ class AuEdgeError(Exception):
     exit_code = 1
 
     def __init__(self, asked: str, found: str, remedy: str) -> None:
-        super().__init__(f"{asked}: {found}. {remedy}")
-        self.asked = asked
-        self.found = found
-        self.remedy = remedy
+        self.asked = shortened(asked, MOST_ASKED)
+        self.found = shortened(found, MOST_FOUND)
+        self.remedy = shortened(remedy, MOST_REMEDY)
+        super().__init__(f"{self.asked}: {self.found}. {self.remedy}")
 
 
 class ArgumentsError(AuEdgeError):
@@ -77,4 +90,7 @@ class ConfigurationMistakesError(ConfigurationError):
         found = f"{count} mistake{'s' if count != 1 else ''}"
         remedy = "Correct each; `au-edge config --defaults` shows every key with its meaning"
         super().__init__("the configuration", found, remedy)
-        self.args = ("\n".join([f"the configuration has {found}:", *(f"  - {m}" for m in self.mistakes), remedy]),)
+        lines = [f"  - {mistake}" for mistake in self.mistakes[:MOST_MISTAKES]]
+        if count > MOST_MISTAKES:
+            lines.append(f"  - and {count - MOST_MISTAKES} more")
+        self.args = ("\n".join([f"the configuration has {found}:", *lines, remedy]),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -36,7 +37,7 @@ def find_manifest(path: str) -> Manifest:
         return load_manifest(models[path])
     if Path(path).suffix.lower() == ".json":
         return load_manifest(Path(path))
-    if Path(path).exists():
+    if os.path.exists(path):  # unlike Path.exists it has an answer also to what can be no path
         raise ModelError(f"model {path}", "it is not a manifest", "Give the .json file that lies beside the network")
     hint = did_you_mean(path, models) or f"Shipped networks are {', '.join(models) or 'none'}"
     raise ModelError(f"model {path!r}", "no shipped network has this name", f"{hint}; or give the path of a manifest")

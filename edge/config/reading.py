@@ -14,15 +14,23 @@ from typing import Any
 
 from edge.config.options import Option, Value, did_you_mean, parse_value
 from edge.config.settings import CHANNEL_SECTIONS, SECTIONS, OutputSettings, Settings, SilenceSettings, section_options
+from edge.config.text_file import read_text
 from edge.errors import AuEdgeError, ConfigurationError, ConfigurationMistakesError
 
 SYSTEM_FILE = Path("/etc/au-edge/au-edge.conf")
-MAX_FILE_BYTES = 1024 * 1024  # a configuration has a few kilobytes; more is another kind of file
+MAX_KEYS = 2000  # of one file, sections counted; the reference has some 100, and 256 channels may have two keys each
+MAX_OUTPUTS = 32  # each takes a socket and encodes every frame
+MAX_NAME_CHARACTERS = 64  # of an output
 
 
 def default_text() -> str:
     """Return the shipped default.conf, the reference of the configuration."""
-    return resources.files("edge").joinpath("default.conf").read_text(encoding="utf-8")
+    try:
+        return resources.files("edge").joinpath("default.conf").read_text(encoding="utf-8")
+    except OSError as err:  # no descriptor is left, or the package is damaged
+        raise ConfigurationError(
+            "configuration default.conf", f"cannot be read: {err.strerror or err}", "See `ulimit -n`, or install again"
+        ) from err
 
 
 def load_settings(
@@ -64,17 +72,9 @@ class _Reader:
     def add_file(self, path: Path) -> None:
         """Add a file's keys, or the reason why it has none."""
         try:
-            with path.open("rb") as file:
-                content = file.read(MAX_FILE_BYTES + 1)
-            if len(content) > MAX_FILE_BYTES:
-                raise ValueError(f"it is larger than {MAX_FILE_BYTES} bytes")
-            text = content.decode("utf-8-sig")
-        except OSError as err:
-            self._note(f"configuration file {path}", f"cannot be read: {err.strerror}", "Correct the path")
-        except ValueError as err:
-            self._note(f"configuration file {path}", str(err), "Give a text file in UTF-8")
-        else:
-            self.add_text(text, str(path))
+            self.add_text(read_text(path, f"configuration file {path}"), str(path))
+        except ConfigurationError as err:
+            self._mistakes.append(err)
 
     def add_text(self, text: str, origin: str) -> None:
         """Add the keys of an INI text."""
@@ -85,6 +85,11 @@ class _Reader:
         except configparser.Error as err:
             found = " ".join(str(err).split()).rstrip(".")
             self._note(f"configuration {origin}", found, "Write [section] and key = value lines")
+            return
+        n_keys = sum(1 + len(parser[section]) for section in parser.sections())
+        if n_keys > MAX_KEYS:
+            found = f"it has {n_keys} sections and keys, more than {MAX_KEYS}"
+            self._note(f"configuration {origin}", found, "Give a configuration; `au-edge config --defaults` is one")
             return
         for section in parser.sections():
             if self._is_known(section, origin):
@@ -108,8 +113,15 @@ class _Reader:
     def _is_known(self, section: str, origin: str) -> bool:
         """Return whether there is such a section; note it where there is not, also when it is empty."""
         known = [*SECTIONS, *CHANNEL_SECTIONS]
-        if section in known or section.startswith("output."):
+        if section in known:
             return True
+        if section.startswith("output."):
+            name = section.partition(".")[2]
+            if name.isprintable() and 0 < len(name) <= MAX_NAME_CHARACTERS:
+                return True
+            self._note(f"section [{section}] in {origin}", "its name is empty, too long or cannot be printed",
+                       f"Write [output.NAME] with a NAME of 1 to {MAX_NAME_CHARACTERS} characters")  # fmt: skip
+            return False
         remedy = did_you_mean(section, known) or f"Sections are {', '.join(known)} and output.NAME"
         self._note(f"section [{section}] in {origin}", "there is no such section", remedy)
         return False
@@ -131,6 +143,8 @@ class _Reader:
                 if (value := self._parse(f"{name}.{key} in {origin}", option, text)) is not None
             }
         outputs = [self._output(name) for name in self._texts if name.startswith("output.")]
+        if len(outputs) > MAX_OUTPUTS:
+            self._note("the outputs", f"there are {len(outputs)}, more than {MAX_OUTPUTS}", "Remove some sections")
         silence: SilenceSettings = values["silence"]
         if silence.close_dbfs > silence.open_dbfs:
             self._note("silence.close_dbfs", f"{silence.close_dbfs} is above open_dbfs {silence.open_dbfs}",

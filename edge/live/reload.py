@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from edge.app import check_channels
 from edge.config.settings import Settings
 from edge.contracts import FrameOutput, FrameStage
-from edge.errors import AuEdgeError, ConfigurationError
+from edge.errors import MOST_ASKED, AuEdgeError, ConfigurationError, shortened
 from edge.live.engine import LiveEngine
 from edge.live.parts import LiveParts
 
@@ -27,22 +27,33 @@ def reload_configuration(load: Callable[[], Settings], parts: LiveParts, engine:
     """
     parts.notifier.reloading()
     try:
-        settings = load()
-        changed = [name for name in _FIXED_SECTIONS if getattr(settings, name) != getattr(parts.settings, name)]
-        if changed:
-            raise ConfigurationError(
-                "the new configuration", f"it changes {', '.join(changed)}", "Restart the program for these"
-            )
-        check_channels(settings, parts.manifest)
-        outputs = parts.make_outputs(settings)
-        stages, last_stages = parts.make_stages(settings, outputs)
+        _apply(load(), parts, engine)
     except AuEdgeError as err:
         _log.error("configuration not changed: %s", err)
+    except Exception as err:  # of any kind (no descriptor or thread is left): the face goes on as it was
+        _log.error("configuration not changed: %s: %s", type(err).__name__, shortened(str(err), MOST_ASKED))
     else:
-        _replace_outputs(parts, engine, stages, last_stages, outputs)
-        parts.settings = settings
         _log.info("configuration read again and in force")
-    parts.notifier.ready()
+    finally:
+        parts.notifier.ready()  # systemd waits for it also after a refusal
+
+
+def _apply(settings: Settings, parts: LiveParts, engine: LiveEngine) -> None:
+    """Put a configuration in force.
+
+    Raises:
+        Exception: It cannot be; nothing has changed then.
+    """
+    changed = [name for name in _FIXED_SECTIONS if getattr(settings, name) != getattr(parts.settings, name)]
+    if changed:
+        raise ConfigurationError(
+            "the new configuration", f"it changes {', '.join(changed)}", "Restart the program for these"
+        )
+    check_channels(settings, parts.manifest)
+    outputs = parts.make_outputs(settings)
+    stages, last_stages = parts.make_stages(settings, outputs)
+    _replace_outputs(parts, engine, stages, last_stages, outputs)
+    parts.settings = settings
 
 
 def _replace_outputs(
@@ -54,10 +65,22 @@ def _replace_outputs(
 ) -> None:
     """Open the receivers that are new, hand them to the loop, close those that it no longer has."""
     before = {output.name: output for output in parts.outputs}
-    after = [_adopted(before.get(output.name), output) for output in outputs]
-    for output in after:
-        if output not in parts.outputs:
-            output.open()
+    opened: list[FrameOutput] = []
+    try:
+        # First what no receiver of now can go on as: where one cannot be opened, none has been changed yet.
+        for output in outputs:
+            if not _may_adopt(before.get(output.name), output):
+                opened.append(output)
+                output.open()
+        after = [output if output in opened else _adopted(before[output.name], output) for output in outputs]
+        for output in after:
+            if output not in opened and output not in parts.outputs:
+                opened.append(output)
+                output.open()
+    except BaseException:
+        for output in opened:
+            output.close()
+        raise
     engine.replace(stages, last_stages, after)
     for output in parts.outputs:
         if output not in after:
@@ -65,9 +88,11 @@ def _replace_outputs(
     parts.outputs = after
 
 
-def _adopted(old: FrameOutput | None, new: FrameOutput) -> FrameOutput:
+def _may_adopt(old: FrameOutput | None, new: FrameOutput) -> bool:
+    """Return whether a receiver of now may be able to go on as a new one."""
+    return old is not None and type(old) is type(new) and hasattr(old, "adopt")
+
+
+def _adopted(old: FrameOutput, new: FrameOutput) -> FrameOutput:
     """Return the old receiver where it can go on, without a gap, as the new one is configured (a robot can)."""
-    adopt = getattr(old, "adopt", None)
-    if old is None or adopt is None or type(old) is not type(new) or not adopt(new):
-        return new
-    return old
+    return old if old.adopt(new) else new  # type: ignore[attr-defined]  # see `_may_adopt`

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.config.options import did_you_mean
+from edge.config.text_file import read_text
 from edge.contracts import Codec, Datagram
-from edge.errors import ConfigurationError
+from edge.errors import MOST_MISTAKES, ConfigurationError
 from edge.frames import AUFrame, Float32Array
 from edge.manifest import MAX_CHANNELS, Manifest
 
 SHIPPED = Path(__file__).with_name("retargets")
+LARGEST_NUMBER = 1e6  # of a weight, an offset or a point; activations are 0 to 1
 _KEYS = (":combine", ":curve", ":offset")
 
 
@@ -142,29 +143,35 @@ def load_retarget(name_or_path: str, channels: Sequence[str]) -> Retarget:
     )
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
-    except (OSError, UnicodeDecodeError) as err:
-        known = ", ".join(shipped_retargets())
-        is_named = path.parent == SHIPPED  # where the package lies says nothing to who misspelt a name
-        reason = getattr(err, "strerror", None) or str(err)
-        found = "there is no such map" if is_named else f"it cannot be read ({reason})"
-        raise ConfigurationError(asked, found, f"Give a file, or one of {known}") from err
+        parser.read_string(_text_of(path, asked), source=str(path))
     except configparser.Error as err:
         raise ConfigurationError(asked, " ".join(str(err).split()).rstrip("."), "Correct the file") from err
     return _build(path.stem, asked, parser, channels)
 
 
+def _text_of(path: Path, asked: str) -> str:
+    """Return the text of a map; where the package lies says nothing to who misspelt the name of a shipped one."""
+    remedy = f"Give a file, or one of {', '.join(shipped_retargets())}"
+    if path.parent == SHIPPED and path.stem not in shipped_retargets():
+        raise ConfigurationError(asked, "there is no such map", remedy)
+    return read_text(path, asked, remedy)
+
+
 def _build(name: str, asked: str, parser: configparser.ConfigParser, channels: Sequence[str]) -> Retarget:
     """Turn sections into arrays, or name everything that is wrong with them."""
     targets = parser.sections()
+    if not 0 < len(targets) <= MAX_CHANNELS:
+        raise ConfigurationError(asked, f"it has {len(targets)} targets, not 1 to {MAX_CHANNELS}", "Correct the file")
     where = {channel: index for index, channel in enumerate(channels)}
     weights = np.zeros((len(targets), len(channels)), np.float32)
     is_max = np.zeros(len(targets), np.bool_)
     offsets = np.zeros(len(targets), np.float32)
     curves: dict[int, NDArray[np.float64]] = {}
-    mistakes = [] if 0 < len(targets) <= MAX_CHANNELS else [f"it has {len(targets)} targets, not 1 to {MAX_CHANNELS}"]
+    mistakes: list[str] = []
     for row, target in enumerate(targets):
         for key, text in parser[target].items():
+            if len(mistakes) >= MOST_MISTAKES:
+                break
             try:
                 if key == ":combine":
                     is_max[row] = {"sum": False, "max": True}[text]
@@ -185,8 +192,8 @@ def _build(name: str, asked: str, parser: configparser.ConfigParser, channels: S
 
 def _finite(text: str) -> float:
     value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("not finite")
+    if not abs(value) <= LARGEST_NUMBER:  # as float32 a larger one could become infinite; NaN is not <= either
+        raise ValueError("not finite, or too large")
     return value
 
 

@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 
 from edge.config.options import Option, did_you_mean, parse_value
+from edge.config.text_file import read_text
 from edge.errors import AuEdgeError, ConfigurationError, ConfigurationMistakesError
 from edge.frames import Float32Array
 from edge.robots.motion import MotionLimits
 
 HEAD_NAMES = ("head_pitch", "head_yaw", "head_roll")
 MAX_ACTUATORS = 64
+MAX_KEYS = 2000  # 64 actuators with all of their keys have half of that
+MAX_MIX = 256  # terms of a mix
+LARGEST_WEIGHT = 1e6
 _TERM = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_]*)\s+([-+0-9.eE]+)\s*$")
 
 ROBOT_OPTIONS: tuple[Option, ...] = (
@@ -171,16 +175,18 @@ def load_actuator_map(path: Path) -> ActuatorMap:
     """
     parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#", ";"), default_section="\0")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
+    text = read_text(path, f"actuator map {path}", "Correct the path")
     try:
-        parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
-    except (OSError, UnicodeDecodeError) as err:
-        raise ConfigurationError(f"actuator map {path}", f"it cannot be read ({err})", "Correct the path") from err
+        parser.read_string(text, source=str(path))
     except configparser.Error as err:
         raise ConfigurationError(
             f"actuator map {path}", " ".join(str(err).split()).rstrip("."), "Correct the file"
         ) from err
     mistakes: list[AuEdgeError] = []
     sections = parser.sections()
+    n_keys = sum(1 + len(parser[section]) for section in sections)
+    if n_keys > MAX_KEYS:
+        raise _mistake(path, f"actuator map {path}", f"it has {n_keys} sections and keys, more than {MAX_KEYS}")
     names = [s for s in sections if s.startswith("actuator.")]
     for section in sections:
         if section != "robot" and not section.startswith("actuator."):
@@ -216,14 +222,17 @@ def _actuator(path: Path, section: str, keys: Mapping[str, str], mistakes: list[
     n_before = len(mistakes)
     values = _values(path, section, ACTUATOR_OPTIONS, keys, mistakes)
     mix = {}
-    for term in str(values["mix"]).split(","):
+    for term in str(values["mix"]).split(",")[: MAX_MIX + 1]:
         found = _TERM.match(term)
         try:
             if found is None:
                 raise ValueError
-            mix[found[1]] = float(found[2])
+            mix[found[1]] = weight = float(found[2])
+            if not abs(weight) <= LARGEST_WEIGHT or len(mix) > MAX_MIX:
+                raise ValueError
         except ValueError:
-            mistakes.append(_mistake(path, f"[{section}] mix", f"{term.strip()!r} is not a name and a weight"))
+            found_term = f"{term.strip()!r} is not a name and a weight, or there are more than {MAX_MIX}"
+            mistakes.append(_mistake(path, f"[{section}] mix", found_term))
     if len(mistakes) > n_before:
         return None
     neutral, minimum, maximum = (float(values[key]) for key in ("neutral", "minimum", "maximum"))

@@ -24,6 +24,7 @@ DRIVERS: Mapping[str, str] = {
 }
 _UDP_PORTS = {"artnet": ARTNET_PORT, "sacn": SACN_PORT, "osc": 9010}
 _LOCALHOST = "127.0.0.1"
+_MOST_DIGITS = 5  # of a port or a universe
 MakeTransport = Callable[[str, int], Transport]
 
 
@@ -49,9 +50,10 @@ def make_driver(
         driver: Driver = driver_class(servos, keys)
         return driver
     universe = keys.get("universe", "1")
-    group = sacn_group(int(universe)) if name == "sacn" and universe.isdecimal() else _LOCALHOST
+    is_number = universe.isdecimal() and len(universe) <= _MOST_DIGITS  # what is none the driver refuses
+    group = sacn_group(int(universe)) if name == "sacn" and is_number else _LOCALHOST
     host, port = keys.pop("host", group), keys.pop("udp_port", str(_UDP_PORTS[name]))
-    if not port.isdecimal():
+    if not port.isdecimal() or len(port) > _MOST_DIGITS:
         raise ConfigurationError(f"[robot] udp_port = {port}", "it is no port", "Give 1 to 65535")
     network_driver: Driver = driver_class(servos, keys, make_transport(host, int(port)))
     return network_driver

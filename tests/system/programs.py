@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).parent.parent.parent
 SPEECH = ROOT / "edge" / "demo" / "speech.flac"
@@ -53,14 +54,20 @@ def au_edge(*arguments: str, timeout_s: float = 60.0, **extra: str) -> subproces
 
 
 @contextmanager
-def running(*arguments: str, **extra: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a command in the background; it is killed at the end if it still runs."""
+def running(*arguments: str, errors: TextIO | None = None, **extra: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in the background; it is killed at the end if it still runs.
+
+    Args:
+        arguments: Of the command.
+        errors: A file for stderr; None for a pipe that is read at the end.
+        extra: Variables of the environment.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "edge", *arguments],
         cwd=ROOT,
         env=environment(**extra),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.PIPE if errors is None else errors,
         text=True,
     )
     try:
