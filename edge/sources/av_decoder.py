@@ -21,6 +21,8 @@ _FORMATS = (
     "ogg,rm,tak,tta,voc,w64,wav,wv"
 )
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+_AT_ONCE = {"probesize": "8192", "analyzeduration": "0"}  # else a stream is heard 5 s after its beginning
+_STREAM_BUFFER_BYTES = 4096
 
 
 class Readable(Protocol):
@@ -41,22 +43,25 @@ class AvDecoder:
 
     Args:
         file: What is read; who gives it closes it.
-        rate_hz: The rate to decode to; 0 for the file's own.
-        n_channels: Channels to mix to; 0 for the file's own.
+        is_stream: It comes bit by bit and cannot seek: begin as soon as its format is known, and leave out what cannot
+            be decoded (the tag of an MP3 that was joined to another).
 
     Raises:
         NotSoundError: It is no format that holds sound, or it has no sound track.
     """
 
-    def __init__(self, file: Readable, rate_hz: int = 0, n_channels: int = 0) -> None:
+    def __init__(self, file: Readable, is_stream: bool = False) -> None:
         import av
 
         from edge.sources.file_decoders import NotSoundError
 
         av.logging.set_level(av.logging.PANIC)  # it writes to standard error by itself
         self._failure = av.error.FFmpegError
-        try:
-            self._container: Any = av.open(file, options=_OPTIONS)  # its types say less than it has
+        self._is_stream = is_stream
+        options = {**_OPTIONS, **_AT_ONCE} if is_stream else _OPTIONS
+        buffer_bytes = _STREAM_BUFFER_BYTES if is_stream else 32 * 1024
+        try:  # its types say less than it has
+            self._container: Any = av.open(file, options=options, buffer_size=buffer_bytes)
         except (av.error.FFmpegError, ValueError, OSError) as err:
             raise NotSoundError(f"cannot be read ({_reason(err)})") from err
         container: Any = self._container
@@ -65,11 +70,10 @@ class AvDecoder:
             self.close()
             raise NotSoundError("has no sound track")
         self.full_scale = FULL_SCALE_16_BIT
-        self.rate_hz = rate_hz or int(self._stream.rate)
-        layout: Any = {1: "mono", 2: "stereo"}.get(n_channels, self._stream.layout)
-        self.n_channels = n_channels or int(self._stream.channels)
+        self.rate_hz = int(self._stream.rate)
+        self.n_channels = int(self._stream.channels)
         # It makes packed floats of every type of sample, and keeps rate and channels where a stream changes its own.
-        self._resampler = av.AudioResampler(format="flt", layout=layout, rate=self.rate_hz)
+        self._resampler = av.AudioResampler(format="flt", layout=self._stream.layout, rate=self.rate_hz)
         self._blocks = self._decoded()
         self._block = np.zeros((0, self.n_channels), np.float32)
 
@@ -104,7 +108,7 @@ class AvDecoder:
         """Yield the sound as it comes, float32 [n, n_channels]."""
         try:
             for packet in self._container.demux(self._stream):
-                for frame in packet.decode():
+                for frame in self._frames(packet):
                     frame.pts = None  # joined and streamed sound has times that go back; samples are what counts
                     for plain in self._resampler.resample(frame):
                         yield self._array(plain)
@@ -112,6 +116,15 @@ class AvDecoder:
                 yield self._array(plain)
         except (self._failure, OSError) as err:
             raise DamagedError(_reason(err)) from err
+
+    def _frames(self, packet: Any) -> list[Any]:
+        try:
+            frames: list[Any] = packet.decode()
+        except self._failure:
+            if not self._is_stream:
+                raise
+            return []
+        return frames
 
     def _array(self, frame: Any) -> Float32Array:
         samples: Float32Array = np.asarray(frame.to_ndarray(), np.float32).reshape(-1, self.n_channels)
