@@ -15,6 +15,7 @@ PACKAGES = ("edge", "engine_build", "calibration")
 # The floors of edge, the ground first. A module imports from floors below its own and from its own room, nothing else:
 # never from above, never from a neighbour on its floor. The longest name that fits says where a module lives.
 FLOORS = (
+    ("edge.client",),  # what other programs take along: it stands below all, for it may import nothing
     ("edge", "edge.errors", "edge.frames", "edge.vocabulary"),  # what everybody may know
     (  # facts: of deployment, machine and model; the sound system, which microphone and loudspeaker share
         "edge.alsa", "edge.config", "edge.machine", "edge.manifest",
@@ -35,6 +36,7 @@ FLOORS = (
 )  # fmt: skip
 # The same for what makes networks. calibration stands below it and above edge.
 BUILD_FLOORS = (
+    ("edge.client",),  # what other programs take along: it stands below all, for it may import nothing
     ("engine_build", "engine_build.labels", "engine_build.data", "engine_build.head_face"),
     ("engine_build.network", "engine_build.voices"),
     ("engine_build.engine", "engine_build.evaluation"),
@@ -83,8 +85,11 @@ def _imports(path: Path) -> list[tuple[str, bool]]:
         if isinstance(node, ast.Import):
             found += [(alias.name, is_top) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
             module = node.module or ""
+            if node.level:  # one folder is made to be taken along, under whatever name
+                assert path.parent.relative_to(ROOT).as_posix() == "edge/client", f"{path}: relative import"
+                assert node.level == 1, f"{path}: an import from outside the folder"
+                module = f"edge.client.{module}"
             found += [(f"{module}.{a.name}" if f"{module}.{a.name}" in NAMES else module, is_top) for a in node.names]
     return found
 
