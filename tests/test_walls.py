@@ -36,7 +36,6 @@ FLOORS = (
 )  # fmt: skip
 # The same for what makes networks. calibration stands below it and above edge.
 BUILD_FLOORS = (
-    ("edge.client",),  # what other programs take along: it stands below all, for it may import nothing
     ("engine_build", "engine_build.labels", "engine_build.data", "engine_build.head_face"),
     ("engine_build.network", "engine_build.voices"),
     ("engine_build.engine", "engine_build.evaluation"),
