@@ -3,6 +3,9 @@
 One thread reads, computes and sends. No queue, no lock, no logging per frame. While no sound arrives the machine's
 clock paces held, then neutral frames, so that a receiver can tell a quiet program from a dead one. Where the source
 knows that nothing is being said, these are frames of silence at rest: nothing was lost.
+
+Where the program itself plays the sound, chunks come before they are heard: then a face waits until its sound leaves
+the loudspeaker, less the lead of a receiver that needs time.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from edge.config.settings import LossSettings
 from edge.contracts import Clock, FrameOutput, FrameStage
 from edge.frames import AudioChunk, AUFrame, Speech, State
 from edge.metrics.counters import Metrics
+from edge.runtime.due_frames import DueFrames
 from edge.runtime.fallback import Fallback
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.source_keeper import SourceKeeper
@@ -41,6 +45,8 @@ class FrameLoop:
         metrics: Where everything is counted.
         is_live: False for a file that is computed as fast as it goes: nothing is late then and nothing is held.
         on_frame: Called with each frame sent, valid during the call (a view, a service notifier).
+        is_played: Whether chunks come before they are heard.
+        lead_s: Returns by how much the receiver of a name is sent a face before its sound is heard.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class FrameLoop:
         metrics: Metrics,
         is_live: bool = True,
         on_frame: Callable[[AUFrame], None] | None = None,
+        is_played: bool = False,
+        lead_s: Callable[[str], float] = lambda name: 0.0,
     ) -> None:
         self._keeper = keeper
         self._pipeline = pipeline
@@ -64,6 +72,9 @@ class FrameLoop:
         self._metrics = metrics
         self._is_live = is_live
         self._on_frame = on_frame
+        self._is_played = is_played
+        self._lead_s = lead_s
+        self._group()
         self._period_s = pipeline.manifest.frame_period_s
         self._fallback = Fallback(loss, pipeline.manifest.n_channels)
         self._idle_frame = AUFrame.neutral(pipeline.manifest.n_channels)
@@ -85,7 +96,14 @@ class FrameLoop:
         self._pipeline.stages[:] = stages
         self._last_stages[:] = last_stages
         replaced, self._outputs = self._outputs, list(outputs)
+        self._group()
         return replaced
+
+    def _group(self) -> None:
+        """Gather the receivers by their leads, the longest first; faces that wait are forgotten."""
+        leads_s = sorted({self._lead_s(output.name) for output in self._outputs} | {0.0}, reverse=True)
+        self._groups = [[o for o in self._outputs if self._lead_s(o.name) == lead_s] for lead_s in leads_s]
+        self._due = DueFrames(self._pipeline.manifest.n_channels, leads_s)
 
     def run(self, stop: threading.Event) -> None:
         """Run until stopped or until the source has ended, then send the last, neutral frames.
@@ -99,15 +117,17 @@ class FrameLoop:
         patience_s = max(0.1, 3 * self._period_s)
         while not stop.is_set() and not self._has_ended:
             waited_from_s = self._clock.monotonic_s()
-            chunk = self._keeper.read(self._period_s)
+            chunk = self._keeper.read(max(0.0, min(self._period_s, self._due.due_s() - waited_from_s)))
             now_s = self._clock.monotonic_s()
             if chunk is not None:
                 self._metrics.observe("capture_wait", now_s - waited_from_s)
                 self._sound_s = now_s
                 self._take(chunk)
                 self._next_idle_s = now_s + (self._period_s if self._is_over else patience_s)
-            elif now_s >= self._next_idle_s and self._is_live:
+            elif now_s >= self._next_idle_s and self._is_live and self._due.due_s() > now_s + self._period_s:
                 self._send_idle(now_s)
+            if self._is_played:
+                self._send_due(patience_s)
             for output in self._outputs:
                 output.pump()
             if self._change is not None:
@@ -117,9 +137,12 @@ class FrameLoop:
 
     def _take(self, chunk: AudioChunk) -> None:
         self._has_ended = chunk.is_last
-        self._is_over = chunk.speech in (Speech.ENDED, Speech.CLEARED)
+        if not self._is_played or (chunk.speech in (Speech.ENDED, Speech.CLEARED) and not len(self._due)):
+            self._is_over = chunk.speech in (Speech.ENDED, Speech.CLEARED)  # else known when the face is shown
         if chunk.speech is Speech.CLEARED:
             self._pipeline.reset()
+            self._due.clear()
+            self._is_over = True
             self._sound_s -= self._period_s  # this frame is on its way to rest already
             self._send_idle(self._sound_s + self._period_s)
             return
@@ -135,11 +158,33 @@ class FrameLoop:
         if self._is_live and age_s - lookahead_s > self._loss.max_late_ms / 1000:
             self._metrics.late_frames += 1
             return
+        if self._is_played:
+            self._due.put(frame)
+            return
         self._fallback.remember(frame)  # before life: it goes on in held frames and must not be held as well
         for stage in self._last_stages:
             stage.apply(frame, _NO_SAMPLES)
         self._send(frame, now_s)
         self._metrics.observe("sound_to_sent", max(0.0, age_s - lookahead_s))
+
+    def _send_due(self, patience_s: float) -> None:
+        """Send the faces whose sound leaves now, and to receivers with a lead those whose sound leaves soon."""
+        now_s = self._clock.monotonic_s()
+        last = len(self._groups) - 1
+        for frame, group in self._due.take_due(now_s):
+            if group == 0:
+                self._fallback.remember(frame)
+                for stage in self._last_stages:
+                    stage.apply(frame, _NO_SAMPLES)
+                self._stamp(frame, now_s)
+            for output in self._groups[group]:
+                output.send(frame)
+            if group == last:
+                self._note(frame, now_s)
+                self._metrics.observe("sound_to_sent", max(0.0, now_s - frame.capture_time_s))
+                self._is_over = frame.is_over
+                self._sound_s = now_s
+                self._next_idle_s = now_s + (self._period_s if self._is_over else patience_s)
 
     def _send_idle(self, now_s: float) -> None:
         """Send a frame without sound, on the machine's clock."""
@@ -162,11 +207,19 @@ class FrameLoop:
             self._fallback.fill(frame, now_s - self._sound_s)
 
     def _send(self, frame: AUFrame, now_s: float) -> None:
+        self._stamp(frame, now_s)
+        for output in self._outputs:
+            output.send(frame)
+        self._note(frame, now_s)
+
+    def _stamp(self, frame: AUFrame, now_s: float) -> None:
+        """Number and date a frame for its receivers."""
         frame.sequence = self._sequence
         self._sequence = (self._sequence + 1) & 0x7FFFFFFF  # OSC's int is signed
         frame.capture_unix_s = self._clock.unix_s() - (now_s - frame.capture_time_s)
-        for output in self._outputs:
-            output.send(frame)
+
+    def _note(self, frame: AUFrame, now_s: float) -> None:
+        """Count a frame that was sent."""
         self._metrics.observe("send", self._clock.monotonic_s() - now_s)
         self._metrics.frames[frame.state.label] += 1
         self._metrics.last_frame_s = now_s

@@ -116,10 +116,13 @@ class ClientTurns:
         else:
             self._note(writer)
 
-    def take_clear(self, saying: Saying | None, n_samples: int) -> bool:
+    def take_clear(self, n_given: int, n_unheard: int) -> bool:
         """Return, once, whether the client that speaks has gone and is not to be heard any more."""
         is_asked, self._is_clear_asked = self._is_clear_asked, False
         return is_asked
+
+    def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
+        """Do nothing: nobody is told."""
 
     def counters(self) -> dict[str, int]:
         """Return the counts of utterances, and of the clients that came."""

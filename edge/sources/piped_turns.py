@@ -91,9 +91,12 @@ class PipedTurns:
         if self._writer is not None:
             self._writer.go_on()
 
-    def take_clear(self, saying: Saying | None, n_samples: int) -> bool:
+    def take_clear(self, n_given: int, n_unheard: int) -> bool:
         """Return False: who writes into a pipe has no word for it."""
         return False
+
+    def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
+        """Do nothing: nobody is told."""
 
     def counters(self) -> dict[str, int]:
         """Return the counts of utterances."""

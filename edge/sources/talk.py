@@ -22,6 +22,7 @@ from edge.contracts import Clock
 from edge.errors import DeviceError
 from edge.frames import AudioChunk, Speech
 from edge.sources.pace import FAST, LIVE, REALTIME, Pace
+from edge.sources.played import PlayedTime
 from edge.sources.signal_health import SignalHealth
 from edge.sources.turns import Saying, Turns
 
@@ -48,15 +49,27 @@ class TalkSource:
         pace: "realtime", "fast" or "live".
         lookahead_s: Of the network: so much longer is the silence behind an utterance.
         chunk_samples: Most samples per `read`; 0 for what suits the pace.
+        played: Where the sound goes, and the time in which it is heard; None where another program plays it. Chunks
+            are then given before they are heard, and end in the future.
 
     Raises:
         ConfigurationError: There is no such pace.
     """
 
     def __init__(
-        self, turns: Turns, *, clock: Clock, pace: str = REALTIME, lookahead_s: float = 0.0, chunk_samples: int = 0
+        self,
+        turns: Turns,
+        *,
+        clock: Clock,
+        pace: str = REALTIME,
+        lookahead_s: float = 0.0,
+        chunk_samples: int = 0,
+        played: PlayedTime | None = None,
     ) -> None:
         self._turns = turns
+        self._played = played
+        if played is not None:
+            turns.tell_by(played.later)
         self._clock = clock
         self._pace = Pace(clock, pace, MAX_LATE_S)
         self._is_live, self._is_fast = pace == LIVE, pace == FAST
@@ -71,6 +84,7 @@ class TalkSource:
         self._n_opened = self._n_pauses = self._n_dropped = 0
         self._saying: Saying | None = None
         self._n_said = 0  # samples of it
+        self._n_last = 0  # samples of the one that was given last
         self._heard_s = -1.0  # when the newest sample was heard, silence too
         self._spoken_s = 0.0  # and the newest of speech
         self._silent_until_s = 0.0
@@ -88,12 +102,15 @@ class TalkSource:
     @property
     def description(self) -> str:
         """Return one line that tells a person what is heard."""
-        return f"speech from {self._turns.description}, {self.rate_hz} Hz"
+        played = "" if self._played is None else f", played by {self._played.player.description}"
+        return f"speech from {self._turns.description}, {self.rate_hz} Hz{played}"
 
     def open(self) -> None:
         """Take the input or listen; see the turns' `open` for what it raises."""
         with self._lock:
             self._turns.open()
+            if self._played is not None:
+                self._played.open(self._turns.rate_hz)
             self._is_open = True
             self._n_opened += 1
             self._saying = None
@@ -121,10 +138,12 @@ class TalkSource:
             deadline_s = self._clock.monotonic_s() + timeout_s
             self._turns.listen(0.0)
             while True:
-                if self._turns.take_clear(self._saying, self._n_said):
+                if self._played is not None:
+                    self._played.do_due()
+                if self._is_cleared():
                     return self._cut()
                 saying = self._saying = self._saying or self._turns.next()
-                n_ready = self._ready(saying) if saying is not None else 0
+                n_ready = self._ready(saying) if saying is not None else 0  # may drop, never waits
                 if saying is not None and n_ready > 0:
                     return self._speak(saying, min(n_ready, self._chunk_samples), deadline_s)
                 if saying is not None and self._is_done(saying):
@@ -147,13 +166,15 @@ class TalkSource:
             "pauses": self._n_pauses,
             "dropped_samples": self._n_dropped + counts.pop("dropped_samples", 0),
             **counts,
+            **({f"play_{name}": n for name, n in self._played.player.counters().items()} if self._played else {}),
             **self._health.counters(),
         }
 
     def warnings(self) -> list[str]:
         """Return the lines that have not been returned before."""
         lines, self._lines = self._lines, []
-        return lines + self._turns.warnings() + self._health.warnings()
+        played = [] if self._played is None else list(self._played.player.warnings())
+        return lines + self._turns.warnings() + self._health.warnings() + played
 
     def close(self) -> None:
         """Stop listening; may be called twice. Waits for a `read` of another thread, which is bounded."""
@@ -161,6 +182,8 @@ class TalkSource:
             self._is_open = False
             self._saying = None
             self._turns.close()
+            if self._played is not None:
+                self._played.close()
 
     # --- speech ---------------------------------------------------------------------------------------------------
 
@@ -189,9 +212,8 @@ class TalkSource:
 
     def _speak(self, saying: Saying, n_samples: int, deadline_s: float) -> AudioChunk | None:
         """Give speech when its time has come."""
-        self._follow_time()
-        remaining_s = max(0.0, deadline_s - self._clock.monotonic_s())
-        end_time_s = self._pace.wait(self._next_index + n_samples, remaining_s)
+        self._follow_time(saying)
+        end_time_s = self._wait(n_samples, deadline_s)
         if end_time_s is None:
             return None
         speech = Speech.GOING_ON
@@ -203,17 +225,29 @@ class TalkSource:
         samples = self._samples[:n_samples]
         saying.take(samples)
         self._health.inspect(samples, self.rate_hz)
-        if self._is_live:  # the newest came just now, what waits behind these is younger
+        if self._played is not None:
+            end_time_s = self._played.give(samples)
+        elif self._is_live:  # the newest came just now, what waits behind these is younger
             end_time_s = max(self._heard_s, end_time_s - saying.ready(0) / self.rate_hz)
         self._n_said += n_samples
+        self._n_last = self._n_said
         self._spoken_s = end_time_s
         self._silent_until_s = end_time_s + PAUSE_S
         self._is_ended = self._is_quiet = False
         return self._chunk(samples, end_time_s, speech)
 
-    def _follow_time(self) -> None:
+    def _wait(self, n_samples: int, deadline_s: float) -> float | None:
+        """Wait until so many samples are due; return when the last one is heard, or None where that is to come."""
+        remaining_s = max(0.0, deadline_s - self._clock.monotonic_s())
+        if self._played is None:
+            return self._pace.wait(self._next_index + n_samples, remaining_s)
+        return self._heard_s if self._played.wait(n_samples, remaining_s) else None
+
+    def _follow_time(self, saying: Saying) -> None:
         """Let time be counted anew after silence, and the axis have gone on by the length of a pause."""
         now_s = self._clock.monotonic_s()
+        if self._played is not None and (self._is_quiet or self._heard_s < 0):
+            now_s = self._played.begin(saying.ready(self._played.n_wanted))
         if self._heard_s >= 0 and self._is_quiet:
             self._next_index += round((now_s - self._heard_s) * self.rate_hz)
         if self._heard_s < 0 or self._is_quiet or self._spoken_s < self._heard_s:
@@ -233,13 +267,21 @@ class TalkSource:
         self._turns.finished(saying, n_said)
         return True
 
+    def _is_cleared(self) -> bool:
+        """Return whether what is said is to end now."""
+        unheard_s = 0.0 if self._played is None else max(0.0, self._spoken_s - self._clock.monotonic_s())
+        n_unheard = min(round(unheard_s * self.rate_hz), self._n_last)
+        return self._turns.take_clear(self._n_said, n_unheard)
+
     def _cut(self) -> AudioChunk:
         """Say that what was being said is not heard any more."""
+        if self._played is not None:
+            self._played.clear()
         self._saying = None
         self._n_said = 0
         self._is_ended = self._is_quiet = True
         now_s = self._clock.monotonic_s()
-        self._heard_s = max(self._heard_s, now_s)
+        self._heard_s = now_s if self._played is not None else max(self._heard_s, now_s)
         return self._chunk(_NO_SAMPLES, now_s, Speech.CLEARED)
 
     # --- silence --------------------------------------------------------------------------------------------------
@@ -249,7 +291,9 @@ class TalkSource:
         if self._is_quiet or self._heard_s < 0:
             return float("inf")
         wait_s = 0.0 if self._is_ended or self._heard_s > self._spoken_s else self._grace_s
-        return self._heard_s + max(wait_s, self._chunk_samples / self.rate_hz)
+        if self._played is not None:  # given as late as the faces allow: what is written meanwhile comes before it
+            wait_s = -self._played.ahead_s
+        return self._heard_s + max(wait_s, wait_s + self._chunk_samples / self.rate_hz)
 
     def _be_silent(self) -> AudioChunk | None:
         """Give silence that is due, or say that there is nothing to be heard until somebody speaks."""
@@ -266,6 +310,8 @@ class TalkSource:
         samples = self._samples
         samples[:] = 0.0
         end_time_s = self._heard_s + len(samples) / self.rate_hz
+        if self._played is not None:
+            end_time_s = self._played.give(samples)
         return self._chunk(samples, end_time_s, Speech.ENDED if self._is_ended else Speech.GOING_ON)
 
     def _end(self, now_s: float) -> AudioChunk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from edge.frames import Float32Array
@@ -73,8 +74,17 @@ class Turns(Protocol):
         """Take note that it was said to its end, and how much that was."""
         ...
 
-    def take_clear(self, saying: Saying | None, n_samples: int) -> bool:
-        """Return, once, whether what is said now is to end at once; so many of its samples have been heard."""
+    def take_clear(self, n_given: int, n_unheard: int) -> bool:
+        """Return, once, whether what is said now is to end at once.
+
+        Args:
+            n_given: Samples of the present turn.
+            n_unheard: How many of the newest samples that were given will then not be heard.
+        """
+        ...
+
+    def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
+        """Have what is told of utterances wait until the sound that was given before has left."""
         ...
 
     def counters(self) -> dict[str, int]:

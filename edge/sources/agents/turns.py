@@ -62,6 +62,8 @@ class AgentTurns:
         self._waiting: list[AgentUtterance] = []  # in the order of their starts, the one that speaks too
         self._speaking: AgentUtterance | None = None
         self._cleared: AgentUtterance | None = None
+        self._leaving: list[AgentUtterance] = []  # given whole, not heard whole
+        self._later: Callable[[Callable[[], None]], None] = _at_once
 
     # --- on the server's thread -------------------------------------------------------------------------------------
 
@@ -119,8 +121,7 @@ class AgentTurns:
         utterance = self._speaking
         if utterance is not None and not utterance.is_begun:
             utterance.is_begun = True
-            if self.listener is not None:
-                self.listener.started(utterance)
+            self._later(lambda: self._start(utterance))
 
     def finished(self, saying: Saying, n_samples: int) -> None:
         """Tell that an utterance was heard to its end, or let one whose agent stalls wait for more."""
@@ -129,17 +130,23 @@ class AgentTurns:
             return
         utterance.n_heard += n_samples
         if utterance.is_spent:
-            self._leave(utterance, is_cleared=False)
-            self.counts.spoken += 1
+            self._waiting.remove(utterance)
+            self._leaving.append(utterance)
+            self._later(lambda: self._end(utterance))
 
-    def take_clear(self, saying: Saying | None, n_samples: int) -> bool:
+    def take_clear(self, n_given: int, n_unheard: int) -> bool:
         """Return, once, whether what is said now is to end at once."""
         cleared, self._cleared = self._cleared, None
         if cleared is None:
             return False
-        cleared.n_heard += n_samples
+        cleared.n_heard += n_given if cleared is self._speaking else 0
+        cleared.n_heard = max(0, cleared.n_heard - n_unheard)
         self._leave(cleared, is_cleared=True)
         return True
+
+    def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
+        """Have what is told of utterances wait until the sound that was given before has left."""
+        self._later = later
 
     def counters(self) -> dict[str, int]:
         """Return the counts of utterances."""
@@ -155,6 +162,7 @@ class AgentTurns:
             self.server.close()
         self._came.clear()
         self._waiting.clear()
+        self._leaving.clear()
         self._speaking = self._cleared = None
 
     def _clear(self, owner: object | None) -> None:
@@ -166,11 +174,32 @@ class AgentTurns:
                 self._cleared = utterance  # how much of it was heard, the source says
             else:
                 self._leave(utterance, is_cleared=True)
+        last = self._leaving[-1] if self._leaving and self._speaking is None else None
+        if last is not None and last is not self._cleared and (owner is None or last.owner is owner):
+            self.counts.cleared += 1
+            self._cleared = last
+
+    def _start(self, utterance: AgentUtterance) -> None:
+        """Tell that an utterance is heard, unless it was cleared before it was."""
+        if self.listener is not None and (utterance in self._waiting or utterance in self._leaving):
+            self.listener.started(utterance)
+
+    def _end(self, utterance: AgentUtterance) -> None:
+        """Tell that an utterance was heard whole, unless it was cleared at its end."""
+        if utterance in self._leaving and utterance is not self._cleared:
+            self.counts.spoken += 1
+            self._leave(utterance, is_cleared=False)
 
     def _leave(self, utterance: AgentUtterance, is_cleared: bool) -> None:
         if utterance in self._waiting:
             self._waiting.remove(utterance)
+        if utterance in self._leaving:
+            self._leaving.remove(utterance)
         if utterance is self._speaking:
             self._speaking = None
         if self.listener is not None:
             self.listener.finished(utterance, utterance.n_heard / self.rate_hz, is_cleared)
+
+
+def _at_once(event: Callable[[], None]) -> None:
+    event()
