@@ -1,13 +1,14 @@
 """The composition root: the one place that knows concrete classes."""
 
 from edge.app.controls import make_controls
-from edge.app.hearing import make_source
+from edge.app.hearing import is_played, make_source
 from edge.app.models import (
     BackendChoice,
     check_channels,
     choose_backend,
     find_manifest,
     make_backend,
+    network_name,
     shipped_models,
     shipped_speech,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "check_channels",
     "choose_backend",
     "find_manifest",
+    "is_played",
     "load_class",
     "make_backend",
     "make_controls",
@@ -36,6 +38,7 @@ __all__ = [
     "make_player",
     "make_source",
     "make_stages",
+    "network_name",
     "protocol_options",
     "shipped_models",
     "shipped_speech",

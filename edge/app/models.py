@@ -14,6 +14,9 @@ from edge.contracts import InferenceBackend
 from edge.errors import AuEdgeError, BackendError, ConfigurationError, ConfigurationMistakesError, ModelError
 from edge.manifest import Manifest, load_manifest
 
+PLAYED_NETWORK = "stream-100ms"  # sound that is played is known before it is heard
+DEFAULTS = "default.conf"  # origin of what nobody set
+
 
 def shipped_models() -> dict[str, Path]:
     """Return the networks that come with the package: name -> manifest."""
@@ -41,6 +44,12 @@ def find_manifest(path: str) -> Manifest:
         raise ModelError(f"model {path}", "it is not a manifest", "Give the .json file that lies beside the network")
     hint = did_you_mean(path, models) or f"Shipped networks are {', '.join(models) or 'none'}"
     raise ModelError(f"model {path!r}", "no shipped network has this name", f"{hint}; or give the path of a manifest")
+
+
+def network_name(settings: Settings) -> str:
+    """Return the network that is to run: where sound is played and none was named, the one whose look-ahead is free."""
+    is_named = settings.origins.get("model.path", DEFAULTS) != DEFAULTS
+    return settings.model.path if is_named or not settings.audio.play else PLAYED_NETWORK
 
 
 def check_channels(settings: Settings, manifest: Manifest) -> None:

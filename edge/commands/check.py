@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__
-from edge.app import BACKENDS, check_channels, find_manifest, make_backend, shipped_models
+from edge.app import BACKENDS, check_channels, find_manifest, make_backend, network_name, shipped_models
 from edge.app.arguments import add_configuration_arguments, settings_from
 from edge.config.settings import Settings
 from edge.errors import AuEdgeError
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     status = 0
     manifest: Manifest | None = None
     try:
-        manifest = find_manifest(settings.model.path)
+        manifest = find_manifest(network_name(settings))
         manifest.verify_graph()
         check_channels(settings, manifest)
         findings.append(Finding("model", "ok", _describe(manifest)))

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Mapping
 
-from edge.app import check_channels, find_manifest, make_outputs
+from edge.app import check_channels, find_manifest, make_outputs, network_name
 from edge.app.arguments import add_configuration_arguments, settings_from
 from edge.config.reading import default_text
 from edge.config.settings import SECTIONS, OutputSettings, Settings, section_options
@@ -49,7 +49,7 @@ def _check(settings: Settings) -> None:
         ConfigurationMistakesError: All that is wrong there.
         ModelError: The network is not there or damaged.
     """
-    manifest = find_manifest(settings.model.path)
+    manifest = find_manifest(network_name(settings))
     manifest.verify_graph()
     mistakes: list[AuEdgeError] = []
     for look in (lambda: check_channels(settings, manifest), lambda: make_outputs(settings, manifest, SystemClock())):

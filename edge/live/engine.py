@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from edge.app import BackendChoice, make_pipeline
+from edge.app import BackendChoice, is_played, make_pipeline
 from edge.config.settings import Settings
 from edge.contracts import FrameOutput, FrameStage
 from edge.errors import BackendError
@@ -133,6 +133,7 @@ class LiveEngine:
             self._loop = FrameLoop(
                 keeper, pipeline, last_stages, parts.outputs, settings.loss, parts.clock, parts.metrics,
                 is_live=is_live, on_frame=parts.on_frame,
+                is_played=is_played(settings), lead_s=parts.lead_s,
             )  # fmt: skip
             for output in parts.outputs:
                 output.open()

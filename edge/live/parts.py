@@ -20,6 +20,7 @@ from edge.app import (
     make_outputs,
     make_source,
     make_stages,
+    network_name,
 )
 from edge.config.settings import Settings
 from edge.contracts import AudioSource, Clock, FrameOutput, FrameStage
@@ -56,7 +57,7 @@ class LiveParts:
         self.clock = clock
         self.metrics = metrics
         self.notifier = notifier
-        self.manifest = find_manifest(settings.model.path)
+        self.manifest = find_manifest(network_name(settings))
         self.expression = make_expression(settings, self.manifest)  # a reload makes new stages, and the mood goes on
         self.outputs: list[FrameOutput] = []
         self._head: LiveHead | None = None
@@ -111,6 +112,10 @@ class LiveParts:
         stages, last_stages = make_stages(settings, self.manifest, self.expression)
         hearing = [output for output in outputs if isinstance(output, FrameStage)]
         return [*stages, *([self._head] if self._head is not None else []), *hearing], last_stages
+
+    def lead_s(self, name: str) -> float:
+        """Return how much earlier than its sound the receiver of a name is sent a face."""
+        return next((output.lead_ms / 1000 for output in self.settings.outputs if output.name == name), 0.0)
 
     def on_frame(self, frame: AUFrame) -> None:
         """Take a frame that was sent, on the engine thread."""

@@ -115,15 +115,15 @@ class FrameLoop:
         self._next_idle_s = self._sound_s + self._period_s
         # Sound arrives in bursts of a period or two: only a longer pause is a loss.
         patience_s = max(0.1, 3 * self._period_s)
-        while not stop.is_set() and not self._has_ended:
+        while not stop.is_set() and not (self._has_ended and not len(self._due)):
             waited_from_s = self._clock.monotonic_s()
-            chunk = self._keeper.read(max(0.0, min(self._period_s, self._due.due_s() - waited_from_s)))
+            chunk = self._read(max(0.0, min(self._period_s, self._due.due_s() - waited_from_s)))
             now_s = self._clock.monotonic_s()
             if chunk is not None:
                 self._metrics.observe("capture_wait", now_s - waited_from_s)
-                self._sound_s = now_s
-                self._take(chunk)
-                self._next_idle_s = now_s + (self._period_s if self._is_over else patience_s)
+                self._take(chunk, now_s)
+                if not self._is_played:
+                    self._next_idle_s = now_s + (self._period_s if self._is_over else patience_s)
             elif now_s >= self._next_idle_s and self._is_live and self._due.due_s() > now_s + self._period_s:
                 self._send_idle(now_s)
             if self._is_played:
@@ -135,8 +135,17 @@ class FrameLoop:
                 change(self)
         self._send_stopping()
 
-    def _take(self, chunk: AudioChunk) -> None:
+    def _read(self, timeout_s: float) -> AudioChunk | None:
+        """Return the next sound; None where none came within the time, or none will come any more."""
+        if not self._has_ended:
+            return self._keeper.read(timeout_s)
+        self._clock.sleep_until(self._clock.monotonic_s() + timeout_s)
+        return None
+
+    def _take(self, chunk: AudioChunk, now_s: float) -> None:
         self._has_ended = chunk.is_last
+        if not self._is_played or chunk.speech is Speech.CLEARED:
+            self._sound_s = now_s
         if not self._is_played or (chunk.speech in (Speech.ENDED, Speech.CLEARED) and not len(self._due)):
             self._is_over = chunk.speech in (Speech.ENDED, Speech.CLEARED)  # else known when the face is shown
         if chunk.speech is Speech.CLEARED:
@@ -155,7 +164,8 @@ class FrameLoop:
         now_s = self._clock.monotonic_s()
         age_s = now_s - frame.capture_time_s
         lookahead_s = self._pipeline.manifest.lookahead_ms / 1000
-        if self._is_live and age_s - lookahead_s > self._loss.max_late_ms / 1000:
+        late_s = age_s - (0.0 if self._is_played else lookahead_s)
+        if self._is_live and late_s > self._loss.max_late_ms / 1000:
             self._metrics.late_frames += 1
             return
         if self._is_played:

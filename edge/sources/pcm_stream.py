@@ -14,6 +14,7 @@ from edge.sources.client_turns import ClientTurns
 from edge.sources.pace import REALTIME
 from edge.sources.pcm_decoder import AUTO, FULL_SCALE, PcmDecoder
 from edge.sources.piped_turns import PipedTurns
+from edge.sources.played import PlayedTime
 from edge.sources.spoken_bytes import ResamplerFor, SpokenBytes
 from edge.sources.talk import TalkSource
 from edge.sources.turns import Turns
@@ -39,6 +40,7 @@ class PcmStreamSource(TalkSource):
         clears: Whether a client that goes away before its sound was heard ends it.
         lookahead_s: Of the network.
         chunk_samples: Most samples per `read`; 0 for what suits the pace.
+        played: Where the sound goes; None where another program plays it.
 
     Raises:
         ConfigurationError: One of them is not possible.
@@ -60,6 +62,7 @@ class PcmStreamSource(TalkSource):
         clears: bool = False,
         lookahead_s: float = 0.0,
         chunk_samples: int = 0,
+        played: PlayedTime | None = None,
     ) -> None:
         if sample_format not in (AUTO, *FULL_SCALE):
             raise ConfigurationError(
@@ -86,7 +89,9 @@ class PcmStreamSource(TalkSource):
             turns = ClientTurns(Listener(address, kind == "unix"), make_spoken, rate_hz, most_waiting, clears)
         else:
             raise ConfigurationError(f"a PCM stream from {kind!r}", "no such input", "Give stdin, tcp or unix")
-        super().__init__(turns, clock=clock, pace=pace, lookahead_s=lookahead_s, chunk_samples=chunk_samples)
+        super().__init__(
+            turns, clock=clock, pace=pace, lookahead_s=lookahead_s, chunk_samples=chunk_samples, played=played
+        )
 
     @property
     def port(self) -> int:

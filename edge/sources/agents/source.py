@@ -12,6 +12,7 @@ from edge.sources.agents.turns import AgentTurns
 from edge.sources.channels import ChannelChoice
 from edge.sources.pace import REALTIME
 from edge.sources.pcm_decoder import PcmDecoder, PcmLayout
+from edge.sources.played import PlayedTime
 from edge.sources.spoken_bytes import ResamplerFor, SpokenBytes
 from edge.sources.talk import TalkSource
 
@@ -32,6 +33,7 @@ class WebSocketSource(TalkSource):
         clears: Whether an agent that goes away is cleared, or heard to its end.
         pace: "realtime", "fast" or "live".
         lookahead_s: Of the network.
+        played: Where the sound goes; None where another program plays it.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class WebSocketSource(TalkSource):
         clears: bool = False,
         pace: str = REALTIME,
         lookahead_s: float = 0.0,
+        played: PlayedTime | None = None,
     ) -> None:
         mix = ChannelChoice(None)
 
@@ -62,7 +65,7 @@ class WebSocketSource(TalkSource):
         hosts = [*allowed_hosts, *([host] if host not in ("0.0.0.0", "::", "") else [])]
         self._server = TalkServer(address, Admission(hosts, token), desk)
         turns.server, turns.listener = self._server, self._server
-        super().__init__(turns, clock=clock, pace=pace, lookahead_s=lookahead_s)
+        super().__init__(turns, clock=clock, pace=pace, lookahead_s=lookahead_s, played=played)
 
     @property
     def port(self) -> int:
