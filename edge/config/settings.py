@@ -213,8 +213,8 @@ class OutputSettings:
     mapping: str = _key("", "map to a rig's own names (shipped name or path); for robot: path of the actuator map")
     rate_hz: float = _key(0.0, "frames a second; 0 = every frame", 0, 1000)
     delay_ms: float = _key(0.0, "positive = the face comes later than its sound, robots too", 0, 5000)
-    lead_ms: float = _key(0.0, "positive = the face is sent before its sound is heard, for what needs time to move; for "
-                          "speech that is known before (files and streams)", 0, 500)  # fmt: skip
+    lead_ms: float = _key(0.0, "positive = the face is sent before its sound is heard, for what needs time to move; "
+                          "for speech that is known before (files and streams)", 0, 500)  # fmt: skip
     interface: str = _key("", "send from (and hear hellos at) this interface: its name or address; empty = the route's")
     ttl: int = _key(1, "multicast: how many routers a datagram may cross", 0, 255)
     resolve_s: float = _key(60.0, "a name is looked up again after this time; 0 = only while it refuses", 0, 86_400)

@@ -122,7 +122,7 @@ class FrameLoop:
             if chunk is not None:
                 self._metrics.observe("capture_wait", now_s - waited_from_s)
                 self._take(chunk, now_s)
-                if not self._is_played:
+                if not self._is_played or chunk.speech is Speech.CLEARED:
                     self._next_idle_s = now_s + (self._period_s if self._is_over else patience_s)
             elif now_s >= self._next_idle_s and self._is_live and self._due.due_s() > now_s + self._period_s:
                 self._send_idle(now_s)

@@ -40,6 +40,7 @@ class PlayedTime:
         self.ahead_s = lookahead_s + lead_s + PREPARE_S
         self._rate_hz = 1
         self._n_written = 0
+        self._asked_s: float | None = None  # when an utterance first wanted to begin
         self._zeros = np.zeros(0, np.float32)
         self._events: deque[tuple[int, Callable[[], None]]] = deque()
 
@@ -53,6 +54,7 @@ class PlayedTime:
         self._player.open(rate_hz)
         self._rate_hz = rate_hz
         self._n_written = 0
+        self._asked_s = None
         self._zeros = np.zeros(round(_LONGEST_PRIMING_S * rate_hz), np.float32)
         self._events.clear()
 
@@ -61,17 +63,23 @@ class PlayedTime:
         """Return how many samples should be there when an utterance begins, so that its faces are known at once."""
         return round((self._lookahead_s + FRAME_S) * self._rate_hz)
 
-    def begin(self, n_ready: int) -> float:
-        """Let an utterance begin behind a silent loudspeaker: early enough for its faces, and no later.
+    def begin(self, n_ready: int) -> float | None:
+        """Let an utterance begin behind a silent loudspeaker: as soon as its faces can be in time.
 
         Args:
-            n_ready: Samples that are there: where the look-ahead is among them it need not be waited for.
+            n_ready: Samples that are there. The network's look-ahead is waited for, at most as long as it lasts.
 
         Returns:
-            When its first sample will leave.
+            When its first sample will leave; None where the look-ahead is still to come.
         """
-        wait_s = self._lead_s + PREPARE_S + (0.0 if n_ready >= self.n_wanted else self._lookahead_s)
-        n_silent = round((wait_s - self.unplayed_s) * self._rate_hz)
+        now_s = self._clock.monotonic_s()
+        if n_ready < self.n_wanted:
+            self._asked_s = now_s if self._asked_s is None else self._asked_s
+            if now_s - self._asked_s < self._lookahead_s:
+                self._clock.sleep_until(now_s + SHORTEST_WAIT_S)
+                return None
+        self._asked_s = None
+        n_silent = round((self._lead_s + PREPARE_S - self.unplayed_s) * self._rate_hz)
         if n_silent > 0:
             self._n_written += self._player.write(self._zeros[:n_silent])
         return self._player.time_of(self._n_written)

@@ -212,7 +212,8 @@ class TalkSource:
 
     def _speak(self, saying: Saying, n_samples: int, deadline_s: float) -> AudioChunk | None:
         """Give speech when its time has come."""
-        self._follow_time(saying)
+        if not self._follow_time(saying):
+            return None
         end_time_s = self._wait(n_samples, deadline_s)
         if end_time_s is None:
             return None
@@ -243,17 +244,25 @@ class TalkSource:
             return self._pace.wait(self._next_index + n_samples, remaining_s)
         return self._heard_s if self._played.wait(n_samples, remaining_s) else None
 
-    def _follow_time(self, saying: Saying) -> None:
-        """Let time be counted anew after silence, and the axis have gone on by the length of a pause."""
+    def _follow_time(self, saying: Saying) -> bool:
+        """Let time be counted anew after silence, and the axis have gone on by the length of a pause.
+
+        Returns:
+            Whether sound may be given; a loudspeaker waits for the look-ahead first.
+        """
         now_s = self._clock.monotonic_s()
         if self._played is not None and (self._is_quiet or self._heard_s < 0):
-            now_s = self._played.begin(saying.ready(self._played.n_wanted))
+            begin_s = self._played.begin(saying.ready(self._played.n_wanted))
+            if begin_s is None:
+                return False
+            now_s = begin_s
         if self._heard_s >= 0 and self._is_quiet:
             self._next_index += round((now_s - self._heard_s) * self.rate_hz)
         if self._heard_s < 0 or self._is_quiet or self._spoken_s < self._heard_s:
             self._pace.start(self.rate_hz, self._next_index)
             self._spoken_s = self._heard_s = max(now_s, self._heard_s)
             self._is_quiet = False
+        return True
 
     def _is_done(self, saying: Saying) -> bool:
         """End the turn of who has no more to say; return whether it ended."""

@@ -138,6 +138,36 @@ def test_a_word_that_clears_is_seen_at_once_and_the_face_is_at_rest_in_three_fra
     assert metrics.skipped_frames == 0
 
 
+def test_where_sound_is_played_each_face_is_sent_when_its_sound_leaves_or_by_its_lead_before() -> None:
+    clock = ManualClock()
+    script = [("lag", -0.3), *[("sound", 1470)] * 30, ("over", 2940), ("over", 0), *[("wait",)] * 20, ("end", 0)]
+    keeper = SourceKeeper(ScriptedSource(clock, script), clock)
+    keeper.open()
+    metrics = Metrics()
+    early, late = Collector(), Collector()
+    early.name = "early"
+    sent: dict[str, list[float]] = {"early": [], "collector": []}
+    for output in (early, late):
+        output.send = lambda frame, o=output: (o.frames.append(frame.copy()), sent[o.name].append(clock.now_s))
+    loop = FrameLoop(
+        keeper, pipeline(CountingSession(), metrics), [], [early, late], LossSettings(), clock, metrics,
+        is_played=True, lead_s=lambda name: 0.08 if name == "early" else 0.0,
+    )  # fmt: skip
+    loop.run(threading.Event())
+    for name, output, lead_s in (("early", early, 0.08), ("collector", late, 0.0)):
+        live = [i for i, f in enumerate(output.frames) if f.state is State.LIVE]
+        assert [output.frames[i].index for i in live] == list(range(32))
+        due_s = np.array([output.frames[i].capture_time_s for i in live]) - lead_s
+        late_s = np.array([sent[name][i] for i in live]) - due_s
+        assert late_s.min() >= -1e-9
+        assert late_s.max() < 2940 / 44_100 + 1e-6  # the longest step in which the script does not look up
+        assert [f.sequence for f in output.frames] == list(range(len(output.frames)))
+    assert metrics.late_frames == 0
+    assert metrics.frames["held"] == 0
+    assert metrics.frames["live"] == 32
+    assert max(np.diff(sent["collector"])) < 2.1 * PERIOD_S
+
+
 def test_a_program_that_ends_in_silence_does_not_show_the_last_sentence_again() -> None:
     frames, _, _, _ = run([("sound", 1470)] * 5 + [("over", 0)], stop_after_s=3.0)
     assert max(f.activations.max() for f in frames[-STOP_FRAMES:]) == 0
