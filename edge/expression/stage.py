@@ -5,6 +5,8 @@ from __future__ import annotations
 from edge.expression.expression import Expression
 from edge.frames import AUFrame, Float32Array, State
 
+SPEAKING = (State.LIVE, State.HELD)  # a face that is held still speaks, as the seal of the lips has it
+
 
 class Expressing:
     """Lay an expression under every face, with sound or without.
@@ -18,7 +20,7 @@ class Expressing:
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
         """Move a face, in place."""
-        gate = 1.0 if frame.state == State.LIVE else 0.0
+        gate = 1.0 if frame.state in SPEAKING else 0.0
         self._expression.apply(frame.activations, frame.head_deg, frame.capture_time_s, gate)
 
     def reset(self) -> None:

@@ -186,6 +186,6 @@ def test_the_stage_takes_speech_from_the_state() -> None:
         shown[state] = float(frame.activations[at("mouthSmileLeft")])
     full = mood_channels("happy")["mouthSmileLeft"]
     assert shown == {
-        State.SILENCE: pytest.approx(full), State.LIVE: pytest.approx(full / 3), State.HELD: pytest.approx(full),
+        State.SILENCE: pytest.approx(full), State.LIVE: pytest.approx(full / 3), State.HELD: pytest.approx(full / 3),
         State.NEUTRAL: pytest.approx(full),
     }  # fmt: skip
