@@ -49,7 +49,7 @@ class AudioSettings:
     tone_hz: float = _key(220.0, "tone: frequency in Hz", 1, 20_000)
     level_dbfs: float = _key(-20.0, "tone and noise: level in dB of full scale", -120, 0)
     address: str = _key("127.0.0.1:8931", "tcp, websocket: host:port to listen at; unix: path of the socket")
-    format: str = _key("auto", "stdin, tcp, unix: sample format, or auto for a WAV header",
+    format: str = _key("auto", "stdin, tcp, unix: sample format, or auto: what a WAV or MP3 says itself",
                        choices=("auto", "s16le", "s24le", "s32le", "f32le"))  # fmt: skip
     stream_rate_hz: int = _key(44_100, "stdin, tcp, unix: rate in Hz where no WAV header says it; all streams: rate "
                                "that others are converted to", 8_000, 192_000)  # fmt: skip

@@ -135,7 +135,7 @@ class ClientTurns:
     def close(self) -> None:
         """Send everybody away; may be called twice."""
         for writer in self._writers:
-            writer.source.close()
+            writer.close()
         self._writers.clear()
         self._speaking = None
         self._is_clear_asked = False
@@ -156,7 +156,7 @@ class ClientTurns:
         oldest = min(quiet, key=lambda writer: writer.quiet_since_s, default=None)
         if oldest is None or time.monotonic() - oldest.quiet_since_s < IDLE_S:
             return False
-        oldest.source.close()
+        oldest.close()
         self._writers.remove(oldest)
         return True
 
@@ -177,7 +177,7 @@ class ClientTurns:
             self._writers.remove(writer)
             self._writers.insert(sum(other.is_waiting for other in self._writers), writer)
         elif writer.has_ended:
-            writer.source.close()
+            writer.close()
             self._writers.remove(writer)
 
     def _miss(self, writer: Writer) -> None:
@@ -196,7 +196,7 @@ class ClientTurns:
         self._leave(writer)
 
     def _leave(self, writer: Writer) -> None:
-        writer.source.close()
+        writer.close()
         if writer in self._writers:
             self._writers.remove(writer)
         if writer is self._speaking:

@@ -90,6 +90,9 @@ class CompressedDecoder:
         self._n_frames -= n_frames
         return np.concatenate(taken)
 
+    def begin_next(self) -> None:
+        """Do nothing: joined sounds are one stream, and nothing follows its end."""
+
     def close(self) -> None:
         """End the thread; what was not taken is forgotten. May be called twice."""
         with self._turn:

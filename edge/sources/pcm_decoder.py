@@ -67,11 +67,6 @@ class PcmDecoder:
         self.layout = None if self._looks_for_header else self._declared
 
     @property
-    def n_wanted_bytes(self) -> int:
-        """Return how many bytes the header may still need; 0 once the layout is known."""
-        return 0 if self.layout else MAX_HEADER_BYTES
-
-    @property
     def n_frames(self) -> int:
         """Return how many whole samples (of every channel) can be taken."""
         if self.layout is None:
@@ -96,6 +91,9 @@ class PcmDecoder:
         self.feed(rest)
         if is_finished:
             self.finish()
+
+    def close(self) -> None:
+        """Do nothing: it holds nothing but bytes."""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream.

@@ -12,10 +12,11 @@ from edge.sources.byte_inputs import Listener
 from edge.sources.channels import ChannelChoice
 from edge.sources.client_turns import ClientTurns
 from edge.sources.pace import REALTIME
-from edge.sources.pcm_decoder import AUTO, FULL_SCALE, PcmDecoder
+from edge.sources.pcm_decoder import AUTO, FULL_SCALE
 from edge.sources.piped_turns import PipedTurns
 from edge.sources.played import PlayedTime
 from edge.sources.spoken_bytes import ResamplerFor, SpokenBytes
+from edge.sources.stream_decoder import Decoder, StreamDecoder
 from edge.sources.talk import TalkSource
 from edge.sources.turns import Turns
 
@@ -29,7 +30,8 @@ class PcmStreamSource(TalkSource):
         kind: "stdin", "tcp" or "unix".
         clock: The time.
         address: "host:port" or the path of the Unix socket; unused for stdin.
-        sample_format: "auto" (a WAV header, else s16le), "s16le", "s24le", "s32le" or "f32le".
+        sample_format: "auto" (WAV, MP3, Ogg and the like by what they say themselves, else s16le), or "s16le", "s24le",
+            "s32le", "f32le".
         rate_hz: Rate of raw samples and of what is given; a WAV of another rate is converted (that of stdin is
             adopted, if it comes within 3 s).
         channels: Interleaved channels; a WAV header overrules it.
@@ -76,8 +78,10 @@ class PcmStreamSource(TalkSource):
         if sample_format != AUTO:
             choice.check(channels, "the stream")
 
-        def make_decoder() -> PcmDecoder:
-            return PcmDecoder(sample_format, rate_hz, channels)
+        said: set[str] = set()
+
+        def make_decoder() -> Decoder:
+            return StreamDecoder(sample_format, rate_hz, channels, self.tell, said)
 
         def make_spoken(given_rate_hz: int = rate_hz) -> SpokenBytes:
             return SpokenBytes(make_decoder(), choice, given_rate_hz, resampler_for)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from edge.sources.byte_inputs import StandardInput, is_readable
-from edge.sources.pcm_decoder import PcmDecoder
 from edge.sources.spoken_bytes import SpokenBytes
+from edge.sources.stream_decoder import Decoder
 from edge.sources.turns import Saying, TurnCounts
 from edge.sources.writers import PIECE_BYTES, Writer
 
@@ -26,7 +26,7 @@ class PipedTurns:
     is_wanted = False
 
     def __init__(
-        self, make_decoder: Callable[[], PcmDecoder], make_spoken: Callable[[int], SpokenBytes], rate_hz: int
+        self, make_decoder: Callable[[], Decoder], make_spoken: Callable[[int], SpokenBytes], rate_hz: int
     ) -> None:
         self._make_decoder, self._make_spoken = make_decoder, make_spoken
         self._input = StandardInput()
@@ -61,6 +61,7 @@ class PipedTurns:
             head += data
             decoder.feed(data)
         self.rate_hz = decoder.rate_hz
+        decoder.close()
         return head
 
     def listen(self, timeout_s: float) -> None:
@@ -108,4 +109,6 @@ class PipedTurns:
 
     def close(self) -> None:
         """Forget standard input; may be called twice."""
+        if self._writer is not None:
+            self._writer.close()
         self._input.close()

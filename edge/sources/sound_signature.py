@@ -98,6 +98,23 @@ def identify(head: bytes) -> Signature | None:
     return None
 
 
+def may_have_a_name(head: bytes) -> bool:
+    """Return whether these bytes, the first of a stream, may turn out to be something with a name when more come.
+
+    Raw samples rarely look so for longer than their first eight bytes.
+    """
+    if len(head) < MIN_MARK_BYTES or _is_text(head.ljust(MIN_TEXT_BYTES)):
+        return True
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64"):
+        return len(head) < 12
+    is_frame = mpeg_frame(head) is not None or adts_frame(head) is not None
+    return is_frame or any(_begins(head, offset, magic) for offset, magic, _ in _MAGICS if offset != 4)
+
+
+def _begins(head: bytes, offset: int, magic: bytes) -> bool:
+    return (offset == 0 or head[:4] == b"FORM") and magic.startswith(head[offset : offset + len(magic)])
+
+
 def foreign_remedy(signature: Signature, declared: str) -> str:
     """Say what a stream of raw samples really is, and what to do.
 

@@ -13,7 +13,8 @@ import numpy as np
 from edge.contracts import Resampler
 from edge.frames import Float32Array
 from edge.sources.channels import ChannelChoice
-from edge.sources.pcm_decoder import FULL_SCALE, PcmDecoder
+from edge.sources.pcm_decoder import FULL_SCALE
+from edge.sources.stream_decoder import Decoder
 
 ResamplerFor = Callable[[int, int], Resampler]  # from a rate to a rate
 _FIRST_ROOM_SAMPLES = 8192
@@ -63,7 +64,7 @@ class SpokenBytes:
         resampler_for: Makes what converts a rate; not asked where they agree.
     """
 
-    def __init__(self, decoder: PcmDecoder, choice: ChannelChoice, rate_hz: int, resampler_for: ResamplerFor) -> None:
+    def __init__(self, decoder: Decoder, choice: ChannelChoice, rate_hz: int, resampler_for: ResamplerFor) -> None:
         self.decoder = decoder
         self._choice = choice
         self._rate_hz = rate_hz
@@ -127,6 +128,10 @@ class SpokenBytes:
     def drop(self, n_samples: int) -> None:
         """Forget the oldest samples."""
         self._store.drop(n_samples)
+
+    def close(self) -> None:
+        """Release what decodes; may be called twice."""
+        self.decoder.close()
 
     def _convert(self) -> None:
         """Move what is decoded to the store."""

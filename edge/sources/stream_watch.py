@@ -21,9 +21,11 @@ class StreamWatch:
         sample_format: "s16le", "s24le", "s32le" or "f32le".
         rate_hz: Declared samples a second.
         n_channels: Declared interleaved channels.
+        said: What was told already; shared by the watches of several streams at a time, since the next one's mistake
+            is no news.
     """
 
-    def __init__(self, sample_format: str, rate_hz: int, n_channels: int) -> None:
+    def __init__(self, sample_format: str, rate_hz: int, n_channels: int, said: set[str] | None = None) -> None:
         self._format = sample_format
         self._rate_hz = rate_hz
         self._n_channels = n_channels
@@ -33,7 +35,7 @@ class StreamWatch:
         self._head = bytearray()
         self._n_shapes = 0
         self._is_identified = False
-        self._said: set[str] = set()  # what was said of an earlier stream is not said of the next
+        self._said: set[str] = set() if said is None else said
 
     def begin(self) -> None:
         """Expect another stream."""

@@ -170,6 +170,10 @@ class TalkSource:
             **self._health.counters(),
         }
 
+    def tell(self, line: str) -> None:
+        """Keep a line for the log."""
+        self._lines.append(line)
+
     def warnings(self) -> list[str]:
         """Return the lines that have not been returned before."""
         lines, self._lines = self._lines, []

@@ -69,6 +69,11 @@ class Writer:
         if self._spoken.is_over:
             self._spoken.begin_next()
 
+    def close(self) -> None:
+        """Send it away; may be called twice."""
+        self.source.close()
+        self._spoken.close()
+
     @property
     def has_sound(self) -> bool:
         """Return whether samples are ready."""
