@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Run au-edge on arm64 without such a machine, and compare every frame with this one's:
+#
+#     sudo tests/arm64/own_arm64.sh [PYTHON] [FOLDER]     (default .venv/bin/python, a temporary folder; about 40 minutes)
+#
+# debootstrap makes a Debian for arm64 in FOLDER (3 GB), qemu-user runs its programs; both are Debian packages, and where
+# they are not installed they are fetched with apt-get and unpacked beside that root. There a copy of this checkout does
+# `make run`, `check` and `render`. What tells the kernel to run arm64 by qemu is registered in a user namespace (Linux
+# 6.7 or later): this machine itself does not change. A root that is in FOLDER already is used again.
+# What this cannot tell: how fast an arm64 machine is.
+set -euo pipefail
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+python=$(realpath -s "${1:-$checkout/.venv/bin/python}")
+work=$(realpath -m "${2:-$(mktemp -d)}")
+release=bookworm
+mirror=http://deb.debian.org/debian
+packages=python3,python3-venv,python3-dev,make,git,gcc,libc6-dev,portaudio19-dev,libsndfile1,ca-certificates
+networks="stream paper"
+root=$work/root
+
+if [ "${3:-}" = inside ]; then
+    # --- a namespace of its own: identities are those outside, the kernel's table of foreign programs is not ----------
+    mount --make-rprivate /
+    mkdir -p "$work/binfmt"
+    mount -t binfmt_misc binfmt_misc "$work/binfmt"
+    elf='\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+    mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+    echo ":arm64:M::$elf:$mask:$work/qemu:FO" >"$work/binfmt/register" # F: found from within the root too
+    mount --rbind /proc "$root/proc"
+    mount --rbind /sys "$root/sys"
+    in_root() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 PIP_CERT="$certificates" \
+        PYTHONUNBUFFERED=1 chroot "$root" "$@"; }
+    certificates=/etc/ssl/certs/of-the-machine.crt
+    if [ -e "$root/debootstrap" ]; then
+        in_root /debootstrap/debootstrap --second-stage
+    fi
+    cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    cp -L /etc/ssl/certs/ca-certificates.crt "$root$certificates" # what this machine trusts, a proxy's too
+    in_root uname -m
+    in_root sh -c 'cd /au-edge && make run ARGS="--duration 10 -o metrics.log_period_s=2"'
+    in_root sh -c 'cd /au-edge && .venv/bin/python -m edge check -o audio.source=file'
+    for network in $networks; do
+        in_root sh -c "cd /au-edge && .venv/bin/python -m edge render edge/demo/speech.flac --quiet --model $network \
+            --out /out/$network.npz"
+    done
+    exit 0
+fi
+
+[ "$(id -u)" = 0 ] || { echo "own_arm64.sh: a root of another machine needs root: run it with sudo" >&2 && exit 77; }
+mkdir -p "$work/tools"
+cd "$work/tools"
+for package in debootstrap qemu-user-static; do
+    command -v debootstrap qemu-aarch64-static >/dev/null && break
+    compgen -G "${package}_*.deb" >/dev/null || apt-get download -q "$package"
+    dpkg -x "${package}"_*.deb .
+done
+export PATH=$PATH:$work/tools/usr/sbin:$work/tools/usr/bin
+[ ! -d "$work/tools/usr/share/debootstrap" ] || export DEBOOTSTRAP_DIR=$work/tools/usr/share/debootstrap
+cp "$(command -v qemu-aarch64-static)" "$work/qemu"
+
+if [ ! -e "$root/etc/debian_version" ]; then
+    debootstrap --foreign --arch=arm64 --variant=minbase --include="$packages" "$release" "$root" "$mirror"
+fi
+mkdir -p "$root/au-edge" "$root/out"
+git -C "$checkout" archive HEAD | tar -x -C "$root/au-edge"
+unshare --user --map-users=0,0,65536 --map-groups=0,0,65536 --mount "$checkout/tests/arm64/own_arm64.sh" \
+    "$python" "$work" inside
+
+cd "$checkout"
+for network in $networks; do
+    "$python" -m edge render edge/demo/speech.flac --quiet --model "$network" --out "$work/$network.npz"
+    "$python" -m tests.arm64.compare "$network" "$work/$network.npz" "$root/out/$network.npz"
+done
