@@ -63,10 +63,10 @@ def leave_hanging_threads(status: int) -> None:
 
 def _say(line: str) -> None:
     """Say a last word, behind what was logged; a reader that does not read must not keep the process alive."""
-    finish_log()
-    last = Outlet(sys.stderr)
-    last.write(line + "\n", SAID_LIMIT_S)
-    last.close()
+    if not finish_log(line):
+        last = Outlet(sys.stderr)
+        last.write(line + "\n", SAID_LIMIT_S)
+        last.close()
 
 
 def _discard_output() -> None:

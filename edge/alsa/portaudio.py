@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.alsa.plugins import hold_plugins
 from edge.alsa.portaudio_ring import CAPTURE_RING_S, PLAYBACK_RING_S, size_ring
-from edge.alsa.quiet import silence_alsa_and_jack
+from edge.alsa.quiet import refusals_unprinted, silence_alsa_and_jack
 from edge.errors import ConfigurationError
 
 # portaudio.h, enum PaErrorCode, and the values that a callback may return
@@ -84,7 +84,8 @@ class PortAudio:
         way = direction.value
         asked = {f"{way}_device": index, f"{way}_channels": n_channels, f"{way}_format": _CODES[FLOAT32]}
         try:
-            return bool(self._pyaudio.is_format_supported(rate_hz, **asked))
+            with refusals_unprinted():
+                return bool(self._pyaudio.is_format_supported(rate_hz, **asked))
         except ValueError:  # PyAudio's way to say no
             return False
 
@@ -109,14 +110,15 @@ class PortAudio:
         way = direction.value
         ring_s = CAPTURE_RING_S if direction is Direction.INPUT else PLAYBACK_RING_S
         size_ring(self._library_path, index, rate_hz, period_samples, ring_s)
-        return self._pyaudio.open(
-            format=_CODES[sample_format],
-            channels=n_channels,
-            rate=rate_hz,
-            frames_per_buffer=period_samples,
-            stream_callback=callback,
-            **{way: True, f"{way}_device_index": index},
-        )
+        with refusals_unprinted():
+            return self._pyaudio.open(
+                format=_CODES[sample_format],
+                channels=n_channels,
+                rate=rate_hz,
+                frames_per_buffer=period_samples,
+                stream_callback=callback,
+                **{way: True, f"{way}_device_index": index},
+            )
 
     def terminate(self) -> None:
         """Release PortAudio with all its streams."""

@@ -42,6 +42,7 @@ def make_stages(
     from edge.postprocess.limits import Gains, Limits
     from edge.postprocess.lips import LipMeeting, Meeting, Sealing
     from edge.postprocess.prosody import Prosody
+    from edge.postprocess.quiet_voice import QuietVoice
     from edge.postprocess.silence import Listening, Resting, SilenceGate
     from edge.postprocess.smoothing import Smoothing
 
@@ -53,6 +54,7 @@ def make_stages(
     living = Living(Life(settings.life, manifest.channels, settings.life.seed), expression)
     with_sound: list[FrameStage] = [
         Listening(gate),
+        QuietVoice(settings.silence, period_s, manifest.sample_rate_hz),
         Meeting(meeting, manifest.lips, channels),
         Articulation(settings.articulation.amount, manifest.articulation, channels, manifest.masked_channels),
         Prosody(settings.prosody.amount, manifest.sample_rate_hz, period_s, manifest.channels),

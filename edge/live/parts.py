@@ -28,6 +28,7 @@ from edge.frames import AUFrame
 from edge.live.report import LiveReport
 from edge.machine.service import ServiceNotifier
 from edge.metrics.counters import Metrics
+from edge.postprocess.quiet_voice import QuietVoice
 
 if TYPE_CHECKING:
     from edge.live.head import LiveHead
@@ -110,6 +111,7 @@ class LiveParts:
             outputs: Its receivers; those that send the sound itself are stages too.
         """
         stages, last_stages = make_stages(settings, self.manifest, self.expression)
+        self.report.quiet_voice = next(stage for stage in stages if isinstance(stage, QuietVoice))
         hearing = [output for output in outputs if isinstance(output, FrameStage)]
         return [*stages, *([self._head] if self._head is not None else []), *hearing], last_stages
 

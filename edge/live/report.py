@@ -13,6 +13,7 @@ from edge.contracts import AudioSource, Clock, Control, FrameOutput
 from edge.frames import AUFrame, State
 from edge.machine.service import ServiceNotifier
 from edge.metrics.counters import Metrics
+from edge.postprocess.quiet_voice import QuietVoice
 
 if TYPE_CHECKING:
     from edge.watch.live_view import LiveView
@@ -35,6 +36,7 @@ class LiveReport:
 
     Attributes:
         controls: Where applications are heard.
+        quiet_voice: Counts voices below the level that wakes the face; None before the start.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class LiveReport:
         self._next_log_s = clock.monotonic_s() + log_period_s
         self._page = page
         self.controls: list[Control] = []
+        self.quiet_voice: QuietVoice | None = None
         self._view: LiveView | None = None
         self._facts: tuple[str, ...] = ()
         self._is_ready = False
@@ -103,7 +106,8 @@ class LiveReport:
 
     def counters(self) -> dict[str, Any]:
         """Bring the counters of source and outputs up to date and return all."""
-        self._metrics.source_counters = self._source.counters()
+        quiet_voice = {} if self.quiet_voice is None else {"quiet_voice": self.quiet_voice.n_heard}
+        self._metrics.source_counters = {**self._source.counters(), **quiet_voice}
         self._metrics.control_counters = {control.description: control.counters() for control in self.controls}
         self._metrics.output_counters = {output.name: output.counters() for output in self._outputs()}
         self._metrics.output_states = {output.name: output.state for output in self._outputs()}

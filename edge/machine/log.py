@@ -98,9 +98,20 @@ def start_log(level: str) -> None:
         logging.basicConfig(level=level, format="%(message)s", handlers=[QueuedLog(Outlet(sys.stderr))])
 
 
-def finish_log() -> None:
-    """Write what was logged, within `END_LIMIT_S`, and take no more."""
+def finish_log(last_line: str = "") -> bool:
+    """Write what was logged, within `END_LIMIT_S`, and take no more.
+
+    Args:
+        last_line: What is said behind it; empty for nothing.
+
+    Returns:
+        Whether there was a log that took the last line.
+    """
     root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if isinstance(handler, QueuedLog)]:
+    found = [handler for handler in root.handlers if isinstance(handler, QueuedLog)]
+    for handler in found:
         root.removeHandler(handler)
+        if last_line:
+            handler.handle(logging.LogRecord("au-edge", logging.CRITICAL, "", 0, last_line, None, None))
         handler.close()
+    return bool(found)

@@ -21,6 +21,7 @@ from edge.contracts import Clock
 from edge.errors import BackendError, ConfigurationError, DeviceError
 from edge.frames import AudioChunk
 from edge.sources.capture_ring import Period
+from edge.sources.channel_health import ChannelHealth
 from edge.sources.channels import ChannelChoice
 from edge.sources.microphone_stream import MicrophoneStream, StreamWish, select_pulse_source
 from edge.sources.signal_health import SignalHealth
@@ -76,6 +77,7 @@ class Microphone:
         self._stream_clock: StreamClock | None = None
         self._rate_hz = 0
         self._health = SignalHealth()
+        self._channel_health = ChannelHealth(self._wish.choice)
         self._samples = np.zeros(period_samples, np.float32)
         self.arrived_s = 0.0
         self._first_period = FirstPeriodWait()
@@ -182,17 +184,18 @@ class Microphone:
         return AudioChunk(samples, end_index - period.n_samples, end_time_s)
 
     def counters(self) -> Mapping[str, int]:
-        """Return lost_samples, reopened, overruns and what `SignalHealth` counts."""
+        """Return lost_samples, reopened, overruns and what `SignalHealth` and `ChannelHealth` count."""
         return {
             "lost_samples": self._n_lost,
             "reopened": max(0, self._n_opened - 1),
             "overruns": self._n_overruns,
             **self._health.counters(),
+            **self._channel_health.counters(),
         }
 
     def warnings(self) -> list[str]:
         """Return the lines that have not been returned before, with the one that tells the capture thread's rank."""
-        lines = self._health.warnings()
+        lines = self._health.warnings() + self._channel_health.warnings()
         line = self._stream.realtime_line if self._stream else ""
         if line and not self._said_realtime:
             self._said_realtime = True
@@ -227,7 +230,7 @@ class Microphone:
             wish = self._wish
             if self._rate_hz:  # whoever listens counts in samples of this rate
                 wish = StreamWish(self._rate_hz, self._rate_hz, wish.n_channels, wish.choice, wish.period_samples)
-            stream = MicrophoneStream(portaudio, device, wish, self._clock)
+            stream = MicrophoneStream(portaudio, device, wish, self._clock, self._channel_health)
         except ConfigurationError as err:
             portaudio.terminate()
             if self._identity is not None or self._waits_for_device:

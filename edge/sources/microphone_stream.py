@@ -29,6 +29,7 @@ from edge.contracts import Clock
 from edge.errors import AuEdgeError, ConfigurationError, DeviceError
 from edge.machine.realtime import CAPTURE_PRIORITY, make_thread_normal, make_thread_realtime
 from edge.sources.capture_ring import CaptureRing
+from edge.sources.channel_health import ChannelHealth
 from edge.sources.channels import ChannelChoice
 
 _NOT_THIS_WAY = (INVALID_RATE, INVALID_CHANNELS, INVALID_FORMAT)
@@ -41,7 +42,7 @@ class StreamWish:
     Attributes:
         rate_hz: Rate, or 0 for the preferred one if the device has it, else the device's own.
         preferred_rate_hz: The model's.
-        n_channels: Channels to open, or 0 for as few as the choice needs and the device has.
+        n_channels: Channels to open, or 0 for all that the device has.
         choice: Channel to keep.
         period_samples: Samples a callback.
     """
@@ -65,8 +66,8 @@ class StreamWish:
         needed = self.choice.n_needed
         if device.n_channels > MANY_CHANNELS:
             return [max(needed, 1 if self.choice.index is not None else 2)]
-        # The mean is that of all the device has; one channel is taken alone where the device lets us.
-        counts = [device.n_channels] if self.choice.index is None else [needed, device.n_channels]
+        # All that the device has: the mean is theirs, and the others tell whether one channel is the right one.
+        counts = [device.n_channels] if self.choice.index is None else [device.n_channels, needed]
         return list(dict.fromkeys(counts))
 
 
@@ -78,14 +79,18 @@ class MicrophoneStream:
         device: The device to open.
         wish: See `StreamWish`.
         clock: The time.
+        channel_health: Looks at every period, on the capture thread.
 
     Raises:
         ConfigurationError: The device cannot do what is wished.
         DeviceError: It cannot be had now.
     """
 
-    def __init__(self, portaudio: PortAudio, device: DeviceInfo, wish: StreamWish, clock: Clock) -> None:
+    def __init__(
+        self, portaudio: PortAudio, device: DeviceInfo, wish: StreamWish, clock: Clock, channel_health: ChannelHealth
+    ) -> None:
         self.device = device
+        self._channel_health = channel_health
         self.realtime_line = ""
         self._portaudio = portaudio
         self._clock = clock
@@ -130,6 +135,7 @@ class MicrophoneStream:
                 self.ring = CaptureRing(rate_hz, wish.period_samples, wish.choice, FORMAT_SCALES[sample_format])
                 self._dtype = np.dtype(sample_format)
                 self._columns = n_channels
+                self.rate_hz, self._scale = rate_hz, FORMAT_SCALES[sample_format]  # the first period may come at once
                 try:
                     stream = self._portaudio.open(
                         Direction.INPUT, device.index, rate_hz, n_channels, sample_format,
@@ -166,6 +172,7 @@ class MicrophoneStream:
         if self._is_closing:
             return None, ABORT
         block = np.frombuffer(data, self._dtype).reshape(n_samples, self._columns)
+        self._channel_health.inspect(block, self.rate_hz, self._scale)
         self.ring.push(block, times["input_buffer_adc_time"], arrived_s, bool(flags & INPUT_OVERFLOW))
         return None, CONTINUE
 

@@ -16,6 +16,7 @@ import numpy as np
 from edge.contracts import Clock
 from edge.errors import DeviceError, InputError
 from edge.frames import AudioChunk
+from edge.sources.channel_health import ChannelHealth
 from edge.sources.channels import ChannelChoice
 from edge.sources.pace import FAST, FAST_CHUNK_SAMPLES, Pace
 from edge.sources.signal_health import SignalHealth
@@ -56,6 +57,7 @@ class SoundFileSource:
         self._rate_hz = 0
         self._n_channels = 0
         self._health = SignalHealth()
+        self._channel_health = ChannelHealth(self._choice)
         self._doubts: list[str] = []
         self._next_index = 0
         self._n_opened = 0
@@ -87,7 +89,7 @@ class SoundFileSource:
             ConfigurationError: It does not have the chosen channel.
         """
         self.close()
-        sound = WholeSound(self._path, self._choice, len(self._ahead))
+        sound = WholeSound(self._path, self._choice, len(self._ahead), self._channel_health)
         self._sound = sound
         self._rate_hz, self._n_channels = sound.rate_hz, sound.n_channels
         self._doubts += sound.doubts
@@ -128,13 +130,14 @@ class SoundFileSource:
         return AudioChunk(samples, start_index, end_time_s, is_last)
 
     def counters(self) -> Mapping[str, int]:
-        """Return lost_samples (always 0: a file loses nothing), reopened and what `SignalHealth` counts."""
-        return {"lost_samples": 0, "reopened": max(0, self._n_opened - 1), **self._health.counters()}
+        """Return lost_samples (always 0: a file loses nothing), reopened, and what looks at the sound counts."""
+        return {"lost_samples": 0, "reopened": max(0, self._n_opened - 1), **self._health.counters(),
+                **self._channel_health.counters()}  # fmt: skip
 
     def warnings(self) -> list[str]:
         """Return the lines about the sound that have not been returned before."""
         doubts, self._doubts = self._doubts, []
-        return doubts + self._health.warnings()
+        return doubts + self._health.warnings() + self._channel_health.warnings()
 
     def close(self) -> None:
         """Close the file; may be called twice."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from edge.errors import InputError
 from edge.frames import Float32Array
+from edge.sources.channel_health import ChannelHealth
 from edge.sources.channels import ChannelChoice
 from edge.sources.containers.file_bytes import CutError, DamagedError, FileBytes, SoundPart
 from edge.sources.containers.sound_parts import UNNAMED, find_parts
@@ -31,14 +32,19 @@ class WholeSound:
         path: The file.
         choice: The channel to hear, which every part must have.
         n_at_once: Most samples that are decoded by one call.
+        channel_health: Looks at all channels; None for nobody.
 
     Raises:
         InputError: It cannot be used.
         ConfigurationError: It does not have the chosen channel.
     """
 
-    def __init__(self, path: Path, choice: ChannelChoice, n_at_once: int) -> None:
+    def __init__(
+        self, path: Path, choice: ChannelChoice, n_at_once: int, channel_health: ChannelHealth | None = None
+    ) -> None:
         self._path = path
+        self._channel_health = channel_health
+        self.rate_hz = 0  # not known before it was seen to be whole
         self._choice = choice
         self._block = np.zeros((n_at_once, 1), np.float32)
         self._name = str(path)
@@ -84,6 +90,8 @@ class WholeSound:
                 self._close_part()
                 self._index += 1
             if n_samples:
+                if self._channel_health is not None and self.rate_hz:
+                    self._channel_health.inspect(block[:n_samples], self.rate_hz)
                 self._choice.pick(block[:n_samples], out[:n_samples])
                 return n_samples
         return 0

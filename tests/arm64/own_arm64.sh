@@ -32,7 +32,7 @@ if [ "${3:-}" = inside ]; then
         PYTHONUNBUFFERED=1 chroot "$root" "$@"; }
     certificates=/etc/ssl/certs/of-the-machine.crt
     if [ -e "$root/debootstrap" ]; then
-        in_root /debootstrap/debootstrap --second-stage
+        in_root env container=lxc /debootstrap/debootstrap --second-stage # lxc: no device node can be made here
     fi
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
     cp -L /etc/ssl/certs/ca-certificates.crt "$root$certificates" # what this machine trusts, a proxy's too
@@ -63,8 +63,17 @@ if [ ! -e "$root/etc/debian_version" ]; then
 fi
 mkdir -p "$root/au-edge" "$root/out"
 git -C "$checkout" archive HEAD | tar -x -C "$root/au-edge"
-unshare --user --map-users=0,0,65536 --map-groups=0,0,65536 --mount "$checkout/tests/arm64/own_arm64.sh" \
-    "$python" "$work" inside
+# Identities within are those without; they are written from here, since unshare would need the package uidmap for it.
+rm -f "$work/mapped" && mkfifo "$work/mapped"
+# shellcheck disable=SC2016  # expanded inside
+unshare --user --mount bash -c 'read -r <"$0"; exec "$@"' "$work/mapped" \
+    "$checkout/tests/arm64/own_arm64.sh" "$python" "$work" inside &
+inside=$!
+until [ "$(readlink /proc/$inside/ns/user)" != "$(readlink /proc/self/ns/user)" ]; do sleep 0.1; done
+echo "0 0 65536" >/proc/$inside/uid_map
+echo "0 0 65536" >/proc/$inside/gid_map
+echo >"$work/mapped"
+wait $inside
 
 cd "$checkout"
 for network in $networks; do
