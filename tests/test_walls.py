@@ -16,7 +16,7 @@ PACKAGES = ("edge", "engine_build", "calibration")
 # never from above, never from a neighbour on its floor. The longest name that fits says where a module lives.
 FLOORS = (
     ("edge.client",),  # what other programs take along: it stands below all, for it may import nothing
-    ("edge", "edge.errors", "edge.frames", "edge.vocabulary"),  # what everybody may know
+    ("edge", "edge.bounded_file", "edge.errors", "edge.frames", "edge.vocabulary"),  # what everybody may know
     (  # facts: of deployment, machine and model; the sound system, which microphone and loudspeaker share
         "edge.alsa", "edge.config", "edge.machine", "edge.manifest",
     ),

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from edge.bounded_file import read_bounded
 from edge.errors import ModelError
 from edge.manifest import Manifest
 
@@ -133,8 +134,7 @@ def read_fingerprint(engine: Path) -> Fingerprint:
     path = sidecar_path(engine)
     asked = f"engine {engine}"
     try:
-        with path.open("rb") as file:
-            raw = json.loads(file.read(MAX_SIDECAR_BYTES).decode("utf-8"))
+        raw = json.loads(read_bounded(path, MAX_SIDECAR_BYTES).decode("utf-8"))
         if raw.pop("format") != FORMAT:
             raise ValueError("another format")
         values = {field.name: raw[field.name] for field in fields(Fingerprint)}
@@ -164,7 +164,7 @@ def read_engine(engine: Path, fingerprint: Fingerprint) -> bytes:
         if size != fingerprint.engine_bytes or size > MAX_ENGINE_BYTES:
             found = f"it has {size} bytes of {fingerprint.engine_bytes} (truncated, or another file)"
             raise ModelError(asked, found, f"Copy it again, or build again: `{_BUILD}`")
-        content = engine.read_bytes()
+        content = read_bounded(engine, fingerprint.engine_bytes)
     except OSError as err:
         raise ModelError(asked, f"cannot be read: {err.strerror or err}", f"Build it: `{_BUILD}`") from err
     if hashlib.sha256(content).hexdigest() != fingerprint.engine_sha256:

@@ -6,17 +6,15 @@ and hold anything.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from pathlib import Path
 
+from edge.bounded_file import read_bounded
 from edge.errors import ConfigurationError
 
 MAX_FILE_BYTES = 256 * 1024  # the reference of the configuration has 10 KiB; more is another kind of file
 # Line ends and tabs are text; no key, name or path has any other of these.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 
 
 def read_text(path: Path, asked: str, remedy: str = "Give a text file in UTF-8") -> str:
@@ -31,16 +29,9 @@ def read_text(path: Path, asked: str, remedy: str = "Give a text file in UTF-8")
         ConfigurationError: It cannot be read, is no regular file, is too large or no plain text.
     """
     try:
-        # Without waiting: to open a pipe that nobody writes to would never return.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
-                raise ConfigurationError(asked, f"cannot be read: it is {kind}", "Give a text file")
-            content = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as err:  # ValueError: a path with a NUL
-        raise ConfigurationError(asked, f"cannot be read: {getattr(err, 'strerror', None) or err}", remedy) from err
+        content = read_bounded(path, MAX_FILE_BYTES)
+    except OSError as err:
+        raise ConfigurationError(asked, f"cannot be read: {err.strerror or err}", remedy) from err
     if len(content) > MAX_FILE_BYTES:
         raise ConfigurationError(asked, f"it is larger than {MAX_FILE_BYTES >> 10} KiB", remedy)
     try:

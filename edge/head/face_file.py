@@ -9,6 +9,7 @@ import json
 import struct
 from pathlib import Path
 
+from edge.bounded_file import read_bounded
 from edge.vocabulary import ARKIT_APPLE
 
 LARGEST_FACE_BYTES = 64 << 20
@@ -34,10 +35,14 @@ def fault_of(path: Path) -> str | None:
     Args:
         path: Of the file.
     """
-    size = path.stat().st_size
-    if size > LARGEST_FACE_BYTES:
-        return f"it has {size >> 20} MiB, more than {LARGEST_FACE_BYTES >> 20}"
-    content = path.read_bytes()
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FACE_BYTES:
+            return f"it has {size >> 20} MiB, more than {LARGEST_FACE_BYTES >> 20}"
+        content = read_bounded(path, LARGEST_FACE_BYTES)
+    except OSError as err:
+        return f"it cannot be read: {err.strerror or err}"
+    size = len(content)
     if len(content) < _HEADER.size + _CHUNK.size or content[:4] != b"glTF":
         return "it is no glTF binary"
     _, version, length = _HEADER.unpack_from(content)

@@ -79,14 +79,14 @@ class Pages:
         """
         for path in sorted(STATIC.iterdir()):
             if path.suffix in MEDIA_TYPES:
-                self._add(f"/{path.name}", path)
+                self._add(f"/{path.name}", path, MEDIA_TYPES[path.suffix])
         if "/index.html" not in self._assets or "/app.js" not in self._assets:
             raise ConfigurationError(
                 "the display head's page", f"it is not in {STATIC}", "Run `npm ci && npm run build` in edge/head/web"
             )
         self._assets["/"] = self._assets["/index.html"]
         for path in self._faces():
-            self._add(f"/faces/{path.stem}.glb", path)
+            self._add(f"/faces/{path.stem}.glb", path, MEDIA_TYPES[".glb"])  # `fault_of` has looked inside
             self._assets["/face.glb"] = self._assets[f"/faces/{path.stem}.glb"]
 
     def _faces(self) -> list[Path]:
@@ -105,9 +105,9 @@ class Pages:
                 )
         return found
 
-    def _add(self, key: str, path: Path) -> None:
+    def _add(self, key: str, path: Path, media_type: str) -> None:
         body = path.read_bytes()
-        self._assets[key] = _Asset(body, MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:24]}"')
+        self._assets[key] = _Asset(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:24]}"')
 
     def admits(self, host: str | None, origin: str | None, *, needs_origin: bool) -> bool:
         """Return whether a request may be answered.
