@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
             face = OscRemote(settings.control.osc)
             closing.callback(face.close)
-        return run_head(settings.head, lambda: StreamDecoder().feed, driver.send if driver else None, say, face)
+        return run_head(settings.head, lambda: StreamDecoder().read, driver.send if driver else None, say, face)
 
 
 class Driver:

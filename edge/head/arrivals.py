@@ -20,7 +20,7 @@ RESTART_STEP_BACK = 100  # frames; a smaller step back is a datagram that was ov
 RATE_WINDOW_FRAMES = 60
 
 Address = tuple[str, int]
-Decode = Callable[[bytes], ReceivedFrame | None]
+Decode = Callable[[bytes], ReceivedFrame | None]  # raises ValueError for what is none of our formats
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ class Arrivals:
             sender: Where it came from.
             now_s: Monotonic time.
         """
-        decode = self._decoders.get(sender)
-        if decode is None:
-            decode = self._decoders[sender] = self._make_decoder()
-            if len(self._decoders) > MOST_SOURCES:
-                self._decoders.popitem(last=False)
-        self._decoders.move_to_end(sender)
-        frame = decode(datagram)
+        decode = self._decoders.get(sender) or self._make_decoder()
+        try:
+            frame = decode(datagram)
+        except ValueError:
+            self._refused += 1
+            return None
+        self._keep(sender, decode)
         if frame is None or frame.names is None or not 0 < len(frame.names) <= MOST_CHANNELS:
             self._refused += 1
             return None
@@ -99,6 +99,13 @@ class Arrivals:
         self._times_s.append(now_s)
         self._shown += 1
         return frame
+
+    def _keep(self, sender: Address, decode: Decode) -> None:
+        """Remember whose datagrams are ours; who was heard longest ago gives way, but never the one that is shown."""
+        self._decoders[sender] = decode
+        self._decoders.move_to_end(sender)
+        if len(self._decoders) > MOST_SOURCES:
+            del self._decoders[next(address for address in self._decoders if address not in (sender, self._source))]
 
     def _follows(self, frame: ReceivedFrame, is_silent: bool) -> bool:
         """Return whether a frame is newer than the last, and count what is missing between them."""

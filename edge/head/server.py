@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from edge.config.settings import HeadSettings
 from edge.contracts import GESTURES, MOODS, WISHES, Expressive, take_wish
-from edge.errors import ConfigurationError, DeviceError
+from edge.errors import MOST_ASKED, ConfigurationError, DeviceError, shortened
 from edge.frames import Float32Array
+from edge.head.admission import PASSING_LIMIT_S, Admission
 from edge.head.arrivals import Arrivals, Decode
 from edge.head.page_link import PageLink
 from edge.head.pages import Pages
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from websockets.http11 import Request, Response
 
 _log = logging.getLogger("au-edge")
-MOST_PAGES = 32
 LARGEST_MESSAGE_BYTES = 65_536
 STATUS_PERIOD_S = 1.0
+MOST_FAULTS_SAID = 10
+GOODBYE_LIMIT_S = 1.0  # for pages to answer that they have heard of the end
 WRITE_LIMIT_BYTES = 65_536  # beyond this a page is slow and its queue begins to drop
 
 
@@ -54,7 +56,7 @@ class HeadServer:
 
     Args:
         settings: Addresses, allowed hosts, face. Port 0 picks a free one.
-        make_decoder: Returns a decoder of one sender's datagrams (edge.outputs.receiving.StreamDecoder().feed).
+        make_decoder: Returns a decoder of one sender's datagrams (edge.outputs.receiving.StreamDecoder().read).
         drive: Takes faces set by hand on the page; None leaves that switched off. Must not block.
         face: Takes the moods, looks and gestures that pages ask for; None where nothing does.
     """
@@ -71,6 +73,8 @@ class HeadServer:
         if settings.host not in ("0.0.0.0", "::", ""):
             hosts.append(settings.host)
         self._pages = Pages(hosts, settings.face)
+        self._admission = Admission()
+        self._faults: set[str] = set()
         self._arrivals = Arrivals(make_decoder)
         self._sounds = SoundArrivals()
         self._drive = drive
@@ -110,6 +114,7 @@ class HeadServer:
         logging.getLogger("websockets").setLevel(logging.CRITICAL)  # what strangers send is not our error
         self._pages.open()
         self._loop = loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._note_fault)
         settings = self._settings
         try:
             self._transport, _ = await loop.create_datagram_endpoint(
@@ -126,6 +131,10 @@ class HeadServer:
                 settings.host,
                 settings.port,
                 process_request=self._process_request,
+                create_connection=self._admission.connection_type(),
+                open_timeout=PASSING_LIMIT_S,
+                close_timeout=PASSING_LIMIT_S,
+                backlog=max(16, self._admission.most_passing),  # asyncio accepts as many at once
                 max_size=LARGEST_MESSAGE_BYTES,
                 max_queue=4,
                 write_limit=WRITE_LIMIT_BYTES,
@@ -153,6 +162,10 @@ class HeadServer:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+            self._admission.end(is_at_once=False)
+            with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+                await asyncio.wait_for(server.wait_closed(), GOODBYE_LIMIT_S)
+            self._admission.end(is_at_once=True)
             await server.wait_closed()
 
     def push_sound(self, samples: Float32Array, rate_hz: int, end_unix_s: float) -> None:
@@ -174,6 +187,14 @@ class HeadServer:
         for client in self._clients:
             if client.wants_sound:
                 client.offer(message)
+
+    def _note_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Say each kind of fault once, without a traceback: a stranger must not be able to fill the log."""
+        fault = f"{context.get('message', '')}: {context.get('exception') or ''}"
+        kind = f"{context.get('message', '')[:40]}{type(context.get('exception')).__name__}"
+        if kind not in self._faults and len(self._faults) < MOST_FAULTS_SAID:
+            self._faults.add(kind)
+            _log.warning("the page's server: %s", shortened(fault, MOST_ASKED))
 
     def _take(self, datagram: bytes, sender: tuple[str, int]) -> None:
         if self._sounds.is_sound(datagram):
@@ -198,6 +219,7 @@ class HeadServer:
             if self._clients:
                 counts = asdict(self._arrivals.counts(time.monotonic()))
                 counts["refused"] += self._sounds.n_refused
+                counts["dropped"] = self._admission.n_dropped
                 self._broadcast(json.dumps({"type": "status", "pages": len(self._clients), **counts}))
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -206,13 +228,15 @@ class HeadServer:
         if request.path.partition("?")[0] == "/ws" and _header(request, "Upgrade"):
             if not self._pages.admits(host, origin, needs_origin=True):
                 return connection.respond(403, "This host name or origin is not in head.allowed_hosts.\n")
-            if len(self._clients) >= MOST_PAGES:
+            if not self._admission.becomes_page(connection, len(self._clients)):
                 return connection.respond(503, "Too many pages are open.\n")
             return None
         from websockets.datastructures import Headers
         from websockets.http11 import Response
 
         answer = self._pages.answer(request.path, host, origin, _header(request, "If-None-Match"))
+        if not self._admission.answers(connection, len(answer.body)):
+            return connection.respond(503, "Too many downloads at once; try again.\n")
         headers = Headers({**answer.headers, "Content-Length": str(len(answer.body)), "Connection": "close"})
         return Response(answer.status, answer.phrase, headers, answer.body)
 

@@ -8,7 +8,6 @@ Sound: u8 2, u8 0, u16 0, u32 rate in Hz, f64 Unix time of the first sample, the
 from __future__ import annotations
 
 import json
-import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ FRAME_KIND, SOUND_KIND = 1, 2
 _FRAME = struct.Struct("<BBHIddffff")
 _SOUND = struct.Struct("<BBHId")
 LARGEST_TURN_DEG = 90.0
+LARGEST_NUMBER = 1e6  # that a page may send; what is above its range is brought into it
 
 
 def pack_frame(frame: ReceivedFrame, arrival_unix_s: float) -> bytes:
@@ -106,9 +106,10 @@ def read_drive(message: dict[str, Any]) -> Drive:
 
 
 def _bounded(value: object, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    # Compared before it is converted: an integer of 400 digits is no float. NaN is not <= anything.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_NUMBER:
         raise ValueError("a value is no number")
-    return min(max(float(value), low), high)
+    return float(min(max(value, low), high))
 
 
 def names_message(names: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ class LiveHead:
         from edge.head.running import start_head_thread
         from edge.outputs.receiving import StreamDecoder
 
-        self._thread = start_head_thread(self._settings, lambda: StreamDecoder().feed, face=self._face)
+        self._thread = start_head_thread(self._settings, lambda: StreamDecoder().read, face=self._face)
 
     @property
     def address(self) -> str:

@@ -5,9 +5,14 @@ Nothing is counted twice: a scrape reads the numbers that the frame loop keeps a
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
+import socket
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -15,8 +20,12 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from edge.contracts import Clock
 from edge.errors import ConfigurationError, DeviceError
+from edge.machine.descriptors import connection_share
 from edge.metrics.counters import BOUNDS_S, Histogram, Metrics
 
+MOST_CONNECTIONS = 8  # Prometheus keeps one
+CONNECTION_LIMIT_S = 10.0  # from its begin to the end of the answer
+ACCEPT_PAUSE_S = 0.1
 FRESH_S = 1.0  # frames come 30 times a second; a second without one is a fault
 _HEARING = ("live", "silence")
 _log = logging.getLogger("au-edge.metrics")
@@ -29,11 +38,17 @@ class MetricsCollector:
         metrics: The counters.
         refresh: Brings the counters of sources and outputs up to date.
         sensors: Returns name -> value of temperatures (`*_celsius`) and powers (`*_watts`) of this machine.
+        dropped: Returns how many connections to this endpoint gave way or went wrong.
     """
 
     def __init__(
-        self, metrics: Metrics, refresh: Callable[[], object], sensors: Callable[[], dict[str, float]] = dict
+        self,
+        metrics: Metrics,
+        refresh: Callable[[], object],
+        sensors: Callable[[], dict[str, float]] = dict,
+        dropped: Callable[[], int] = int,
     ) -> None:
+        self._dropped = dropped
         self._metrics = metrics
         self._refresh = refresh
         self._sensors = sensors
@@ -52,6 +67,7 @@ class MetricsCollector:
             ("late_frames", "Frames dropped because their sound was too old", metrics.late_frames),
             ("skipped_frames", "Frames that lay in lost sound", metrics.skipped_frames),
             ("source_losses", "Times that the source of sound went away", metrics.source_losses),
+            ("metrics_connections_dropped", "Connections to this endpoint that gave way, or failed", self._dropped()),
         ):
             yield CounterMetricFamily(f"au_edge_{name}", text, value=n)
         source = CounterMetricFamily("au_edge_source", "Counts of the source of sound", labels=["what"])
@@ -127,13 +143,18 @@ class MetricsServer:
         self._metrics = metrics
         self._clock = clock
         self._address = (host, port)
-        self._collector = MetricsCollector(metrics, refresh, sensors)
-        self._server: WSGIServer | None = None
+        self._collector = MetricsCollector(metrics, refresh, sensors, lambda: self.n_dropped)
+        self._server: _Server | None = None
 
     @property
     def port(self) -> int:
         """Return the port that is listened at."""
         return self._server.server_port if self._server is not None else self._address[1]
+
+    @property
+    def n_dropped(self) -> int:
+        """Return how many connections gave way, took too long or went wrong."""
+        return self._server.n_dropped if self._server is not None else 0
 
     def open(self) -> None:
         """Begin to listen.
@@ -181,7 +202,61 @@ class MetricsServer:
 
 
 class _Server(ThreadingMixIn, WSGIServer):
+    """One thread for each connection, and few of them; the one that has been at it longest gives way to a new one.
+
+    Attributes:
+        n_dropped: Connections that gave way, took too long or went wrong.
+    """
+
     daemon_threads = True
+    request_queue_size = 128  # connections that wait in the kernel take no descriptor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._most = connection_share(MOST_CONNECTIONS)
+        self._open: OrderedDict[socket.socket, float] = OrderedDict()
+        self._lock = threading.Lock()
+        self.n_dropped = 0
+        super().__init__(*args, **kwargs)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; where no descriptor is left it waits in the queue, and this does not spin."""
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(ACCEPT_PAUSE_S)
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer on a thread of its own."""
+        with self._lock:
+            while len(self._open) >= self._most:
+                self._drop(next(iter(self._open)))
+            self._open[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Let go who takes too long; called twice a second."""
+        with self._lock:
+            now_s = time.monotonic()
+            for request in [r for r, began_s in self._open.items() if now_s - began_s > CONNECTION_LIMIT_S]:
+                self._drop(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Count what a client did wrong; a traceback for each would fill the journal."""
+        self.n_dropped += 1
+
+    def _drop(self, request: socket.socket) -> None:
+        """Have a connection's thread end: what it waits for comes to an end."""
+        del self._open[request]
+        self.n_dropped += 1
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
 
 class _Quiet(WSGIRequestHandler):
@@ -189,3 +264,7 @@ class _Quiet(WSGIRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: a scrape every few seconds would fill the journal."""
+
+    def get_stderr(self) -> Any:
+        """Return where tracebacks go: nowhere, for a client that hangs up causes them."""
+        return io.StringIO()

@@ -35,11 +35,25 @@ class StreamDecoder:
         if datagram[:2] == SOUND_MAGIC:
             return None
         try:
-            found = decode(datagram)
+            return self.read(datagram)
         except ValueError as err:
             self.n_refused += 1
             self.last_reason = str(err)
             return None
+
+    def read(self, datagram: bytes) -> ReceivedFrame | None:
+        """Take a datagram, as `feed` does, but say what is not ours.
+
+        Args:
+            datagram: As received.
+
+        Returns:
+            A frame, with names where they are known by now; None for an announcement.
+
+        Raises:
+            ValueError: It is none of our formats.
+        """
+        found = decode(datagram)
         if isinstance(found, Announcement):
             self._learn(found)
             return None

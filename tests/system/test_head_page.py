@@ -46,7 +46,7 @@ def driven() -> list[Drive]:
 
 @pytest.fixture(scope="module")
 def head(driven: list[Drive]) -> Iterator[HeadThread]:
-    thread = start_head_thread(HeadSettings(port=0, frames_port=0), lambda: StreamDecoder().feed, driven.append)
+    thread = start_head_thread(HeadSettings(port=0, frames_port=0), lambda: StreamDecoder().read, driven.append)
     yield thread
     thread.close()
 

@@ -59,7 +59,7 @@ def wait_until_served(port: int, process: subprocess.Popen[str]) -> None:
 
 
 def test_real_speech_moves_the_face(page: Page) -> None:
-    head = start_head_thread(HeadSettings(port=0, frames_port=0), lambda: StreamDecoder().feed)
+    head = start_head_thread(HeadSettings(port=0, frames_port=0), lambda: StreamDecoder().read)
     port = head.server.frames_port
     output = ["-o", "output.page.protocol=json", "-o", "output.page.host=127.0.0.1", "-o", f"output.page.port={port}"]
     try:
@@ -127,7 +127,7 @@ def test_the_mouth_differs_between_an_open_vowel_and_silence(page: Page, tmp_pat
     rows = [json.loads(line) for line in frames.read_text(encoding="utf-8").splitlines()]
     vowel = max(rows, key=lambda row: row["au"]["jawOpen"])
     silence = min((row for row in rows if row["state"] == "silence"), key=lambda row: row["au"]["jawOpen"])
-    head = start_head_thread(HeadSettings(port=0, frames_port=0), lambda: StreamDecoder().feed)
+    head = start_head_thread(HeadSettings(port=0, frames_port=0), lambda: StreamDecoder().read)
     pictures = {}
     try:
         opened(page, head.address, "?quality=low")

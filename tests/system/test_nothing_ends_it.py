@@ -5,22 +5,33 @@ The real program and a receiver that counts its frames; how much the program say
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import resource
 import signal
 import socket
+import struct
 import subprocess
+import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.hostile import HUGE
-from tests.system.programs import SPEECH, au_edge, bound_socket, receive_for, running, stop
+from tests.requirements import need
+from tests.system.programs import SPEECH, au_edge, bound_socket, free_udp_port, receive_for, running, stop
+
+need("websockets", importlib.util.find_spec("websockets") is not None, 'run `pip install "au-edge[head]"`')
+from websockets.sync.client import ClientConnection, connect  # noqa: E402
+from websockets.typing import Origin  # noqa: E402
 
 BASE = ("run", "--no-view", "--input", str(SPEECH), "-o", "audio.loop=yes", "-o", "output.osc.enabled=no",
         "-o", "metrics.log_period_s=0", "-o", "output.json.enabled=yes")  # fmt: skip
@@ -41,6 +52,24 @@ class Run:
         """Return the sequence numbers that arrive within a time."""
         found = [json.loads(datagram) for datagram in receive_for(self.receiver, seconds)]
         return [frame["seq"] for frame in found if "seq" in frame]
+
+    @contextmanager
+    def counting(self) -> Iterator[list[int]]:
+        """Take frames on a thread as long as the block lasts, so that none is lost in a full buffer of the socket."""
+        sequence: list[int] = []
+        is_over = threading.Event()
+
+        def count() -> None:
+            while not is_over.is_set():
+                sequence.extend(self.frames(0.1))
+
+        thread = threading.Thread(target=count)
+        thread.start()
+        try:
+            yield sequence
+        finally:
+            is_over.set()
+            thread.join()
 
     def reload(self, content: str | bytes, limit_s: float = 20.0) -> str:
         """Give another configuration and return what the program says of it."""
@@ -146,3 +175,163 @@ def test_a_reload_without_descriptors_is_refused_and_the_next_one_is_in_force(tm
     assert len(refused) < MOST_LOG_CHARACTERS
     assert len(while_without) > 25
     assert is_without_gaps(while_without)
+
+
+# --- datagrams --------------------------------------------------------------------------------------------------------
+
+
+def free_tcp_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def page_of(port: int, limit_s: float = 30.0) -> ClientConnection:
+    """Return a page's WebSocket, once the server is there."""
+    ends_s = time.monotonic() + limit_s
+    while True:
+        try:
+            sock = socket.create_connection(("127.0.0.1", port), 5.0)
+            return connect(f"ws://127.0.0.1:{port}/ws", sock=sock, origin=Origin(f"http://127.0.0.1:{port}"))
+        except OSError:
+            if time.monotonic() > ends_s:
+                raise
+            time.sleep(0.1)
+
+
+def shown_within(page: ClientConnection, seconds: float) -> list[int]:
+    """Return the sequence numbers of the frames that a page is sent within a time."""
+    found = []
+    ends_s = time.monotonic() + seconds
+    while (left_s := ends_s - time.monotonic()) > 0:
+        try:
+            message = page.recv(timeout=left_s)
+        except TimeoutError:
+            break
+        if isinstance(message, bytes) and message[0] == 1:
+            found.append(struct.unpack_from("<I", message, 4)[0])
+    return found
+
+
+@pytest.mark.parametrize("protocol", ["osc", "binary"])
+def test_junk_from_many_ports_does_not_take_a_frame_from_the_page(tmp_path: Path, protocol: str) -> None:
+    port, frames_port = free_tcp_port(), free_udp_port()
+    outputs = (f"output.page.protocol={protocol}", f"output.page.port={frames_port}")
+    log = tmp_path / "log"
+    with contextlib.ExitStack() as stack:
+        errors = stack.enter_context(log.open("w"))
+        head = ("head", "-o", f"head.port={port}", "-o", f"head.frames_port={frames_port}")
+        process = stack.enter_context(running(*head, errors=errors))
+        page = stack.enter_context(page_of(port))
+        options = (*BASE[:-1], "output.json.enabled=no", "-o", outputs[0], "-o", outputs[1])
+        stack.enter_context(running(*options))
+        while not shown_within(page, 1.0):
+            assert process.poll() is None
+        said_before = log.stat().st_size
+        control = shown_within(page, 3.0)
+        stop_junk = stack.enter_context(junk(frames_port))
+        under_fire = shown_within(page, 3.0)
+        n_sent = stop_junk()
+        said = log.stat().st_size - said_before
+        assert process.poll() is None
+    print(
+        f"{n_sent} datagrams of junk; frames before {len(control)}, under it {len(under_fire)}; log {said} characters"
+    )
+    assert n_sent > 1000
+    assert len(under_fire) > 0.5 * len(control) > 0  # 0.02 of them were left when junk displaced the sender
+    assert said == 0
+
+
+@contextmanager
+def junk(port: int) -> Iterator[Callable[[], int]]:
+    """Send random bytes from 24 source ports until the function it yields is called, which returns how many."""
+    stop_it = threading.Event()
+    random = np.random.default_rng(1)
+    sent = [0]
+
+    def send() -> None:
+        with contextlib.ExitStack() as stack:
+            senders = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(24)]
+            while not stop_it.wait(0.02):
+                for sender in senders:
+                    start = (b"", b"{", b"#bundle\0", b"AU", b"/face/")[sent[0] % 5]
+                    sender.sendto(start + random.bytes(int(random.integers(1, 600))), ("127.0.0.1", port))
+                    sent[0] += 1
+
+    thread = threading.Thread(target=send)
+    thread.start()
+
+    def end() -> int:
+        stop_it.set()
+        thread.join()
+        return sent[0]
+
+    try:
+        yield end
+    finally:
+        end()
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+def resident_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+@pytest.mark.parametrize("n_descriptors", [1024, 256])
+def test_a_thousand_idle_connections_take_no_frame_no_descriptor_and_no_line_of_the_log(
+    tmp_path: Path, n_descriptors: int
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limits[1] < 4096:
+        pytest.skip("the hard limit of descriptors is below what this test holds")
+    page_port, metrics_port = free_tcp_port(), free_tcp_port()
+    extra = ("head.enabled=yes", f"head.port={page_port}", "metrics.enabled=yes", f"metrics.port={metrics_port}")
+    log = tmp_path / "log"
+    with contextlib.ExitStack() as stack:
+        receiver, port = stack.enter_context(bound_socket(30.0))
+        errors = stack.enter_context(log.open("w"))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (n_descriptors, limits[1]))  # the program inherits it
+        options = [part for o in (*extra, f"output.json.port={port}") for part in ("-o", o)]
+        process = stack.enter_context(running(*BASE, *options, errors=errors))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, limits[1]))
+        receiver.recv(65_536)
+        page = stack.enter_context(page_of(page_port))
+        run = Run(process, receiver, port, tmp_path / "none", log)
+        run.frames(1.0)
+        counting = contextlib.ExitStack()
+        sequence = counting.enter_context(run.counting())
+        said_before, memory_before = log.stat().st_size, resident_mib(process.pid)
+        idle, shown = 0, 0
+        for at, sent in (
+            *((page_port, begun) for begun in (b"", b"GET / HTTP/1.1\r\n", b"")),
+            (metrics_port, b"GET /m"),
+        ):
+            for i in range(400):
+                with contextlib.suppress(OSError):
+                    sock = stack.enter_context(socket.create_connection(("127.0.0.1", at), 2.0))
+                    sock.sendall(sent)
+                    idle += 1
+                if i % 8 == 0:  # as fast as they are accepted: what waits in the kernel costs the program nothing
+                    shown += len(shown_within(page, 0.03))
+        shown += len(shown_within(page, 1.0))
+        counting.close()
+        in_use = len(os.listdir(f"/proc/{process.pid}/fd"))
+        memory = resident_mib(process.pid) - memory_before
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10.0) as scraped:
+            assert b"au_edge_metrics_connections_dropped_total" in scraped.read()
+        with urllib.request.urlopen(f"http://127.0.0.1:{page_port}/", timeout=10.0) as served:
+            assert served.status == 200
+        said = log.stat().st_size - said_before
+        code = stop(process)[0]
+    print(f"{idle} idle connections: {in_use} descriptors in use, {memory:.1f} MiB more, log {said} characters")
+    assert code == 0
+    assert idle > 1150
+    assert is_without_gaps(sequence)
+    assert len(sequence) > 25
+    assert shown > 0.8 * len(sequence)
+    assert in_use < n_descriptors - 16
+    assert memory < 24
+    assert said < 1000

@@ -7,7 +7,6 @@ import pytest
 from edge.frames import State
 from edge.head.arrivals import MOST_CHANNELS, MOST_SOURCES, SOURCE_TIMEOUT_S, Arrivals
 from edge.outputs.received import ReceivedFrame
-from edge.outputs.receiving import StreamDecoder
 
 ANNA, BERT = ("10.0.0.1", 4000), ("10.0.0.2", 4000)
 MODULUS = 2**31
@@ -92,18 +91,51 @@ def test_what_cannot_be_shown_is_counted_and_does_not_take_the_place_of_a_sender
     assert script.arrivals.counts(0.0).refused == 1
 
 
-def test_ten_thousand_addresses_leave_a_bounded_number_of_decoders() -> None:
-    made: list[int] = []
+class Reader:
+    """Decoders that understand a name after "n" as an announcement, and "f" as a frame with the names that came."""
 
-    def make() -> StreamDecoder:
-        made.append(1)
-        return StreamDecoder()
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] | None = None
+        self.sequence = 0
 
-    arrivals = Arrivals(lambda: make().feed)
-    for i in range(10_000):
-        arrivals.take(b"{", (f"10.{i >> 8}.{i & 255}.1", 9), 0.0)
-    assert len(made) == 10_000
-    assert len(arrivals._decoders) == MOST_SOURCES
+    def read(self, datagram: bytes) -> ReceivedFrame | None:
+        if datagram[:1] == b"n":
+            self.names = (datagram[1:].decode(),)
+            return None
+        if datagram != b"f":
+            raise ValueError
+        self.sequence += 1
+        return frame(self.sequence, self.names)
+
+
+def test_ten_thousand_addresses_of_junk_make_no_sender_and_as_many_valid_ones_a_bounded_number() -> None:
+    arrivals = Arrivals(lambda: Reader().read)
+    for kind in (b"{", b"njawOpen"):
+        for i in range(10_000):
+            arrivals.take(kind, (f"10.{i >> 8}.{i & 255}.1", 9), 0.0)
+        assert len(arrivals._decoders) == (0 if kind == b"{" else MOST_SOURCES)
+    assert arrivals.counts(0.0).refused == 20_000
+
+
+@pytest.mark.parametrize("other", [b"junk", b"", b"nelse", b"f"], ids=["junk", "nothing", "names", "frames"])
+def test_the_sender_that_is_shown_is_never_displaced(other: bytes) -> None:
+    arrivals = Arrivals(lambda: Reader().read)
+    arrivals.take(b"njawOpen", ANNA, 0.0)
+    for i in range(100):
+        now_s = i / 30
+        shown = arrivals.take(b"f", ANNA, now_s)
+        assert shown is not None
+        assert shown.names == ("jawOpen",)
+        for port in range(3 * MOST_SOURCES):
+            assert arrivals.take(other, ("10.0.0.3", port), now_s) is None
+
+
+def test_junk_does_not_displace_one_that_is_about_to_be_shown() -> None:
+    arrivals = Arrivals(lambda: Reader().read)
+    arrivals.take(b"njawOpen", ANNA, 0.0)
+    for port in range(3 * MOST_SOURCES):
+        arrivals.take(b"junk", ("10.0.0.3", port), 0.0)
+    assert arrivals.take(b"f", ANNA, 0.1) is not None
 
 
 def test_the_rate_is_that_of_the_arrivals_and_zero_once_they_stop() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -38,7 +39,7 @@ def driven() -> list[Drive]:
 
 @pytest.fixture
 def head(driven: list[Drive]) -> Iterator[HeadThread]:
-    thread = start_head_thread(FREE, lambda: StreamDecoder().feed, driven.append)
+    thread = start_head_thread(FREE, lambda: StreamDecoder().read, driven.append)
     yield thread
     thread.close()
 
@@ -169,7 +170,7 @@ def test_sliders_reach_the_program_in_range(head: HeadThread, driven: list[Drive
 
 
 def test_without_a_taker_sliders_are_switched_off() -> None:
-    thread = start_head_thread(FREE, lambda: StreamDecoder().feed)
+    thread = start_head_thread(FREE, lambda: StreamDecoder().read)
     try:
         with open_page(thread) as page:
             assert receive(page, "hello")["drive"] is False  # type: ignore[call-overload, index]
@@ -179,7 +180,7 @@ def test_without_a_taker_sliders_are_switched_off() -> None:
 
 def test_wishes_reach_the_face_and_what_there_is_not_is_refused_to_the_page_that_asked() -> None:
     face = Expression(ExpressionSettings(), ("mouthSmileLeft",), {})
-    thread = start_head_thread(FREE, lambda: StreamDecoder().feed, face=face)
+    thread = start_head_thread(FREE, lambda: StreamDecoder().read, face=face)
     try:
         with open_page(thread) as page:
             hello = receive(page, "hello")
@@ -316,19 +317,86 @@ def test_http_answers_only_configured_hosts_and_known_files(
 
 def test_a_port_in_use_is_told_with_the_key_to_change(head: HeadThread) -> None:
     with pytest.raises(DeviceError, match="`port`"):
-        start_head_thread(HeadSettings(port=head.server.http_port, frames_port=0), lambda: StreamDecoder().feed)
+        start_head_thread(HeadSettings(port=head.server.http_port, frames_port=0), lambda: StreamDecoder().read)
     with pytest.raises(DeviceError, match="`frames_port`"):
-        start_head_thread(HeadSettings(port=0, frames_port=head.server.frames_port), lambda: StreamDecoder().feed)
+        start_head_thread(HeadSettings(port=0, frames_port=head.server.frames_port), lambda: StreamDecoder().read)
 
 
 def test_closing_twice_is_harmless_and_frees_the_ports() -> None:
-    first = start_head_thread(FREE, lambda: StreamDecoder().feed)
+    first = start_head_thread(FREE, lambda: StreamDecoder().read)
     ports = HeadSettings(port=first.server.http_port, frames_port=first.server.frames_port)
     first.close()
     first.close()
-    second = start_head_thread(ports, lambda: StreamDecoder().feed)
+    second = start_head_thread(ports, lambda: StreamDecoder().read)
     second.close()
 
 
 def test_without_a_display_no_browser_is_opened() -> None:
     assert open_in_browser("http://127.0.0.1:1/", {}) is False
+
+
+def silent_connections(head: HeadThread, n: int) -> list[socket.socket]:
+    return [socket.create_connection(("127.0.0.1", head.server.http_port), 5.0) for _ in range(n)]
+
+
+def test_silent_connections_give_way_and_pages_do_not(head: HeadThread, caplog: pytest.LogCaptureFixture) -> None:
+    sender = Sender(head)
+    with open_page(head) as page:
+        receive(page, "hello")
+        silent: list[socket.socket] = []
+        for _ in range(10):
+            silent += silent_connections(head, 20)
+            client = http.client.HTTPConnection("127.0.0.1", head.server.http_port, timeout=5.0)
+            client.request("GET", "/")
+            assert client.getresponse().status == 200, "who asks is answered while others hold connections"
+            client.close()
+            sender.frame(jawOpen=0.5)
+            assert isinstance(receive(page, "frame"), bytes)
+        with open_page(head) as another:
+            receive(another, "hello")
+        assert len(head.server._admission._passing) <= head.server._admission.most_passing
+        assert head.server._admission.n_dropped >= 200 - head.server._admission.most_passing - 10
+        assert receive(page, "status")["dropped"] > 0  # type: ignore[call-overload, index, operator]
+    for connection in silent:
+        connection.close()
+    assert "Traceback" not in caplog.text
+    assert len(caplog.text) < 2000
+
+
+def test_more_pages_than_there_is_room_for_are_told_so(head: HeadThread) -> None:
+    from edge.head.admission import MOST_PAGES
+
+    with contextlib.ExitStack() as pages:
+        for _ in range(MOST_PAGES):
+            receive(pages.enter_context(open_page(head)), "hello")
+        with pytest.raises(InvalidStatus, match="503"), open_page(head):
+            pass
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"type":"drive","au":{"jawOpen":%s},"head":[0,0,0]}' % ("9" * 400),
+        '{"type":"drive","au":{"jawOpen":1},"head":[0,0,-1e999]}',
+        '{"type":"drive","au":{"jawOpen":NaN},"head":[0,0,0]}',
+        '{"type":"drive","au":{"\\ud800":1},"head":["",0,0]}',
+        '{"type":"sound","on":%s}' % ("9" * 5000),
+        '{"type":"ping","sent":1e999}',
+        '{"type":"\\ud800"}',
+        "[" * 60_000,
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_what_a_page_says_wrong_costs_it_nothing_and_changes_nothing(
+    head: HeadThread, driven: list[Drive], message: str
+) -> None:
+    with open_page(head) as page:
+        receive(page, "hello")
+        page.send(message)
+        page.send('{"type":"ping","sent":7}')
+        while True:
+            answer = receive(page, "pong")
+            assert isinstance(answer, dict)
+            if answer["sent"] == 7:
+                break
+    assert driven == []

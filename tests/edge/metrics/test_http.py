@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 
@@ -93,3 +95,36 @@ def test_garbage_does_not_stop_it(served) -> None:
         with socket.create_connection((host, int(port)), timeout=2) as client:
             client.sendall(garbage)
     assert _get(served[2] + "/metrics")[0] == 200
+
+
+def _silent(url: str, n: int, sent: bytes = b"") -> list[socket.socket]:
+    host, _, port = url.removeprefix("http://").partition(":")
+    found = []
+    for _ in range(n):
+        found.append(socket.create_connection((host, int(port)), 5.0))
+        found[-1].sendall(sent)
+    return found
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nX: ", b"\0" * 100, b"GET " + b"x" * 5000])
+def test_connections_that_say_little_give_way_to_a_scrape_and_leave_no_traceback(
+    served, sent: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _, _, url = served
+    held = _silent(url, 50, sent)
+    for _ in range(5):
+        assert _get(url + "/metrics")[0] == 200
+        held += _silent(url, 5, sent)
+    assert threading.active_count() < 30
+    status, text = _get(url + "/metrics")
+    for connection in held:  # with a reset, as a client that crashes
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    assert status == 200
+    dropped = next(
+        s.value for f in text_string_to_metric_families(text.decode()) for s in f.samples
+        if s.name == "au_edge_metrics_connections_dropped_total"
+    )  # fmt: skip
+    assert dropped >= 30 or sent == b"\0" * 100
+    assert _get(url + "/healthz")[0] in (200, 503)
+    assert capfd.readouterr().err == ""
