@@ -22,7 +22,7 @@ NUMBERS = st.sampled_from(
     [HUGE, "-" + HUGE, "1e999", "-1e999", "NaN", "Infinity", "1e308", "0.5", "-1", "true", "null"]
 )
 JSON = st.recursive(
-    st.sampled_from(ODD) | st.text(max_size=10).map(json.dumps) | st.just('"\\ud800"'),
+    NUMBERS | st.text(max_size=10).map(json.dumps) | st.just('"\\ud800"'),
     lambda inner: (
         st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]")
         | st.dictionaries(st.text(max_size=8).map(json.dumps), inner, max_size=3).map(
