@@ -13,6 +13,8 @@ extras=
 python=/usr/bin/python3 # not the first on the PATH: root's own (pyenv, conda) lies where the service cannot look
 dry_run=no
 start=yes
+robots=no
+play=no
 head=no
 kiosk=no
 
@@ -24,6 +26,8 @@ Usage: sudo systemd/install.sh [options]
                        machine of the same kind with `pip wheel --wheel-dir FOLDER .`
   --extras NAMES       extras of the package, as "metrics" or "jetson,metrics"
   --python COMMAND     Python to make the environment with (default /usr/bin/python3; 3.10 or later)
+  --robots             let the service use serial ports and I2C, for servos (docs/robots.md)
+  --play               let a new configuration also play what is said (audio.play = yes); sound out needs no more rights
   --head               also the page with the face, as a service of its own (port 8930)
   --kiosk              --head, and Chromium alone on this machine's screen, showing it
   --no-start           do not enable or start the service
@@ -45,6 +49,8 @@ while [ $# -gt 0 ]; do
         esac
         shift 2
         ;;
+    --robots) robots=yes && shift ;;
+    --play) play=yes && shift ;;
     --head) head=yes && shift ;;
     --kiosk) head=yes && kiosk=yes && shift ;;
     --no-start) start=no && shift ;;
@@ -54,6 +60,9 @@ while [ $# -gt 0 ]; do
     esac
 done
 
+if [ "$robots" = yes ]; then
+    case ,$extras, in *,robots,*) ;; *) extras=${extras:+$extras,}robots ;; esac
+fi
 if [ "$head" = yes ]; then
     case ,$extras, in *,head,*) ;; *) extras=${extras:+$extras,}head ;; esac
 fi
@@ -128,9 +137,13 @@ run install -d -m 0755 "$configuration"
 run install -m 0644 "$here/au-edge.conf" "$configuration/au-edge.conf.example"
 if [ -e "$configuration/au-edge.conf" ]; then
     echo "keeping $configuration/au-edge.conf (what is new is in au-edge.conf.example)"
+    [ "$play" = no ] || echo "what is said is played where [audio] there has play = yes"
     [ "$head" = no ] || echo "the page gets its frames from [output.json]: see there that it has enabled = yes"
 else
     run install -m 0644 "$here/au-edge.conf" "$configuration/au-edge.conf"
+    if [ "$play" = yes ]; then
+        run sed -i '/^\[audio\]/a play = yes' "$configuration/au-edge.conf"
+    fi
     if [ "$head" = yes ]; then # the page gets its frames from this output
         run sed -i '/^\[output.json\]/,/^\[/s/^enabled = no/enabled = yes/' "$configuration/au-edge.conf"
     fi
@@ -151,9 +164,14 @@ if [ "$kiosk" = yes ]; then
     run install -m 0644 "$here/au-edge-kiosk.sysusers" "$sysusers/au-edge-kiosk.conf"
     services="$services au-edge-kiosk.service"
 fi
+if [ "$robots" = yes ]; then
+    run install -m 0644 "$here/au-edge-robots.conf" "$units/au-edge.service.d/20-robots.conf"
+fi
 # A group in the unit that does not exist keeps a service from starting (216/GROUP): only those that are here.
 groups=
-for group in render gpio i2c; do
+wanted="render gpio i2c"
+[ ! -e "$units/au-edge.service.d/20-robots.conf" ] && [ "$robots" = no ] || wanted="$wanted dialout"
+for group in $wanted; do
     if getent group "$group" >/dev/null; then groups="$groups $group"; fi
 done
 if [ -n "$groups" ]; then

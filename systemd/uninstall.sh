@@ -41,6 +41,7 @@ for service in au-edge-kiosk.service au-edge-head.service au-edge.service; do
     run rm -f "$unit"
 done
 run rm -f "$destination/etc/systemd/system/au-edge.service.d/10-groups.conf"
+run rm -f "$destination/etc/systemd/system/au-edge.service.d/20-robots.conf"
 # What `systemctl edit` wrote is the user's, and stays unless purged.
 if [ "$purge" = yes ]; then run rm -rf "$destination/etc/systemd/system/au-edge.service.d"; fi
 if [ "$dry_run" = no ]; then

@@ -51,7 +51,10 @@ class SerialPort:
         except ValueError as err:
             raise ConfigurationError(f"serial port {self.path}", str(err), "Correct `port` and `baud`") from err
         except (OSError, termios.error) as err:
-            remedy = "Connect it, end other programs that use it, and add the user to the group dialout"
+            remedy = (
+                "Connect it, end other programs that use it, and add the user to the group dialout; "
+                "the service gets serial ports by `install.sh --robots`"
+            )
             raise DeviceError(f"serial port {self.path}", f"it cannot be opened ({err})", remedy) from err
 
     def write(self, content: bytes) -> None:

@@ -219,3 +219,15 @@ def test_help_is_complete_and_touches_nothing(name: str) -> None:
     for option in ("--destination", "--dry-run", "--help"):
         assert option in result.stdout
         assert option in source
+
+
+def test_robots_and_sound_out_are_laid_beside_the_unit_where_they_are_asked_for(tmp_path: Path) -> None:
+    done = script("install.sh", "--dry-run", "--robots", "--play", "--destination", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "au-edge.service.d/20-robots.conf" in done.stdout
+    assert "play = yes" in done.stdout
+    assert "[robots]" in done.stdout
+    plain = script("install.sh", "--dry-run", "--destination", str(tmp_path)).stdout
+    assert "20-robots" not in plain
+    assert "play = yes" not in plain
+    assert "20-robots.conf" in script("uninstall.sh", "--dry-run", "--destination", str(tmp_path)).stdout

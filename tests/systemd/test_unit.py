@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import ipaddress
 import re
 import shutil
 import subprocess
@@ -17,7 +18,11 @@ from tests.requirements import need
 
 FOLDER = Path(__file__).parent.parent.parent / "systemd"
 UNIT = FOLDER / "au-edge.service"
-HIGHEST_EXPOSURE = 2.0
+ROBOTS = FOLDER / "au-edge-robots.conf"
+HIGHEST_EXPOSURE = 1.6
+HIGHEST_WITH_ROBOTS = 2.0
+KIOSK = FOLDER / "au-edge-kiosk.service"
+HIGHEST_KIOSK = 6.6  # a compositor and a browser with its own sandbox; 8.7 without walls
 OFFLINE_SINCE = 250  # of systemd: `security --offline`
 
 
@@ -58,15 +63,44 @@ def test_a_mistake_in_the_unit_would_be_found(systemd_version: int, runnable_uni
     assert "very" in result.stdout + result.stderr
 
 
-def test_the_exposure_is_low(systemd_version: int, runnable_unit: Path) -> None:
+@pytest.mark.parametrize(
+    ("unit", "added", "highest"),
+    [(UNIT, None, HIGHEST_EXPOSURE), (UNIT, ROBOTS, HIGHEST_WITH_ROBOTS), (KIOSK, None, HIGHEST_KIOSK)],
+    ids=["as it ships", "with robots", "kiosk"],
+)
+def test_the_exposure_is_low(
+    systemd_version: int, tmp_path: Path, unit: Path, added: Path | None, highest: float
+) -> None:
     need("systemd", systemd_version >= OFFLINE_SINCE, f"systemd {systemd_version} cannot judge a unit offline")
+    text = unit.read_text(encoding="utf-8").replace("/opt/au-edge/venv/bin/python", sys.executable)
+    service, install, rest = text.partition("[Install]")
+    if added is not None:  # a list of a drop-in goes on where the unit's ends
+        service += added.read_text(encoding="utf-8").replace("[Service]", "") + "\n"
+    path = tmp_path / unit.name
+    path.write_text(service + install + rest)
     result = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(runnable_unit)],
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     exposure = re.findall(r"Overall exposure level for \S+: ([\d.]+)", result.stdout)
     assert exposure, result.stdout + result.stderr
-    assert float(exposure[0]) <= HIGHEST_EXPOSURE
+    assert float(exposure[0]) <= highest
+
+
+def test_every_local_network_is_allowed_and_no_other() -> None:
+    allowed = " ".join(unit_lines("IPAddressAllow")).split()
+    assert unit_lines("IPAddressDeny") == ["any"]
+    networks = [ipaddress.ip_network(entry) for entry in allowed if entry[0].isdigit() or ":" in entry]
+    for address in ("10.1.2.3", "172.20.0.1", "192.168.1.255", "100.100.1.2", "fd00::1", "255.255.255.255"):
+        assert any(ipaddress.ip_address(address) in network for network in networks), address
+    for address in ("8.8.8.8", "172.33.0.1", "100.128.0.1", "2001:db8::1"):
+        assert not any(ipaddress.ip_address(address) in network for network in networks), address
+    assert {"localhost", "link-local", "multicast"} <= set(allowed)
+
+
+def test_robots_get_every_kind_of_serial_port_and_i2c() -> None:
+    allowed = re.findall(r"^DeviceAllow=char-(\S+) rw$", ROBOTS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(allowed) == {"ttyUSB", "ttyACM", "ttyS", "ttyAMA", "ttyTHS", "i2c"}  # as /proc/devices names them
 
 
 def test_it_is_started_again_except_where_that_cannot_help() -> None:
