@@ -15,6 +15,7 @@ from edge.machine.log import finish_log, start_log
 
 COMMANDS = {
     "run": ("edge.commands.run", "listen and send frames until stopped"),
+    "speak": ("edge.commands.speak", "play recordings, or what is piped in, with the face in step"),
     "render": ("edge.commands.render", "compute the frames of sound files into CSV, JSON lines or npz"),
     "devices": ("edge.commands.devices", "list the microphones and loudspeakers"),
     "check": ("edge.commands.check", "say what is here and usable, and the remedy for what is not"),

@@ -57,6 +57,11 @@ class LiveProgram:
         self._is_reload_asked = False
         self._is_prepared = False
 
+    @property
+    def is_stop_asked(self) -> bool:
+        """Return whether a signal ended it, and not its input."""
+        return self._is_stop_asked
+
     def run(self) -> int:
         """Run until a signal, the end of the input or the duration.
 
