@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from edge.app.arguments import add_configuration_arguments, settings_from
+from edge.config.settings import Settings
 from edge.contracts import AudioSource, Clock
 from edge.errors import ArgumentsError
 from edge.frames import AUFrame, State
@@ -29,7 +30,7 @@ OPEN_S = 0.2  # how long the mouth stays open after a clap
 STEP_MS = 10.0
 LARGEST_DELAY_MS = 5000.0  # of `delay_ms`
 PIPELINE_MS = 30.0  # from a sound to its face, about a frame: what `au-edge bench` measures, rounded
-HELP = "clap at the microphone; + face later, - face earlier, q ends"
+HELP = "clap at the microphone (or hear the ticks); + face later, - face earlier, q ends"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  au-edge sync                             clap, watch the face, press + and -\n"
         "  au-edge sync --output head               only this receiver\n"
         "  au-edge sync --second 'USB PnP'          measure with a second microphone where the audience is\n"
+        "  au-edge sync --speaker 'USB Audio'       the loudspeaker ticks instead: for audio.play = yes\n"
         "A positive delay_ms brings the face later. Stop `au-edge run` first."
     )
     add_configuration_arguments(parser)
     parser.add_argument("--output", metavar="NAME", help="the receiver to set; without it all get the same")
-    parser.add_argument("--second", metavar="DEVICE", help="microphone at the audience, named as audio.device is")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--speaker", metavar="DEVICE", help="tick through this loudspeaker, named as play.device is")
+    way.add_argument("--second", metavar="DEVICE", help="microphone at the audience, named as audio.device is")
     parser.add_argument("--duration", type=float, default=20.0, metavar="SECONDS", help="with --second (%(default)s)")
 
 
@@ -56,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments)
     clock = SystemClock()
     manifest = find_manifest(settings.model.path)
-    source = make_source(settings, manifest, clock)
+    source = _ticks(settings, arguments.speaker, clock) if arguments.speaker is not None else None
+    source = source or make_source(settings, manifest, clock)
     if arguments.second is not None:
         audio = dataclasses.replace(settings.audio, source="microphone", device=arguments.second)
         second = make_source(dataclasses.replace(settings, audio=audio), manifest, clock)
@@ -78,6 +83,15 @@ def run(arguments: argparse.Namespace) -> int:
     for output in shifted:
         print(f"[output.{output.name}]\ndelay_ms = {delay_ms:g}")
     return 0
+
+
+def _ticks(settings: Settings, speaker: str, clock: Clock) -> AudioSource:
+    """Return the loudspeaker that ticks."""
+    from edge.app import make_player
+    from edge.playback.ticks import Ticks
+
+    audio, play = dataclasses.replace(settings.audio, play=True), dataclasses.replace(settings.play, device=speaker)
+    return Ticks(make_player(dataclasses.replace(settings, audio=audio, play=play), clock), clock)
 
 
 class ByEye:

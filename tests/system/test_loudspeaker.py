@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +13,15 @@ import pytest
 
 from edge.alsa.devices import list_devices
 from edge.alsa.portaudio import Direction
+from edge.commands.sync import ByEye
 from edge.contracts import Player
 from edge.errors import ConfigurationError, DeviceError
 from edge.features.resampler import Resampler
+from edge.frames import AUFrame
 from edge.machine.clock import SystemClock
 from edge.machine.realtime import ENGINE_PRIORITY, make_thread_realtime
 from edge.playback.portaudio_player import PortAudioPlayer
+from edge.playback.ticks import Ticks
 from tests.virtual_loudspeaker.audience import Audience, open_hall
 from tests.virtual_loudspeaker.talker import RATE_HZ, Talker, errors_of, middles
 from tests.virtual_microphone.air import Device
@@ -262,3 +266,39 @@ def test_opened_and_closed_again_and_again_it_counts_from_zero(make: Make) -> No
         player.close()
         player.close()
     assert player.state == "closed"
+
+
+class Face:
+    """A receiver that keeps when its mouth opened."""
+
+    delay_ms = 0.0
+
+    def __init__(self) -> None:
+        self.opened_s: list[float] = []
+        self._was_open = False
+
+    def open(self) -> None: ...
+
+    def pump(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def send(self, frame: AUFrame) -> None:
+        is_open = bool(frame.activations[0] > 0.5)
+        if is_open and not self._was_open:
+            self.opened_s.append(time.monotonic())
+        self._was_open = is_open
+
+
+def test_a_tick_of_sync_opens_the_mouth_when_it_leaves_the_loudspeaker(hall: dict[str, Audience], make: Make) -> None:
+    audience, face = hall["mono_44"], Face()
+    began_s = time.monotonic()
+    ticks = Ticks(make("mono_44"), SystemClock())
+    by_eye = ByEye(ticks, [face], ["jawOpen"], 1 / 30, 0.0, SystemClock())  # type: ignore[list-item]
+    by_eye.run(lambda: "q" if time.monotonic() - began_s > 4.0 else "", io.StringIO())
+    sound, times_s = audience.heard_at_once()
+    loud_s = times_s[(np.abs(sound) > 0.1) & (times_s > began_s)]
+    true_s = loud_s[np.flatnonzero(np.diff(loud_s, prepend=0.0) > 0.5)]
+    assert len(true_s) >= 3
+    late_s = np.array([face.opened_s[np.argmin(np.abs(np.array(face.opened_s) - t))] - t for t in true_s])
+    assert np.all(np.abs(late_s) < 0.030)  # of a clap the loudest part is what is found, a few milliseconds in
