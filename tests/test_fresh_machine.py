@@ -46,7 +46,8 @@ case "$*" in
     rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python
     [ ! -e "$MACHINE/stop_in_venv" ] || exit 130
     echo "$VERSION" >.venv/bin/pip ;;
-  "-m pip"*) [ -e "$MACHINE/network" ] || { echo "ERROR: No matching distribution"; exit 1; } ;;
+  "-m pip"*) [ "${PIP_USER:-0}${PIP_TARGET:-}" = 0 ] || { echo "ERROR: Can not perform a '--user' install"; exit 1; }
+    [ -e "$MACHINE/network" ] || { echo "ERROR: No matching distribution"; exit 1; } ;;
 esac
 """
 PROGRAMS = {
@@ -102,7 +103,7 @@ class Machine:
         (self.folder / name).unlink()
 
     def prepare(
-        self, goal: str = "run", *, root: bool = True, version: str = "3.11", asked: str = ""
+        self, goal: str = "run", *, root: bool = True, version: str = "3.11", asked: str = "", **more: str
     ) -> subprocess.CompletedProcess[str]:
         """Prepare, with the calls of this time only in `calls`."""
         (self.folder / "calls").unlink(missing_ok=True)
@@ -112,6 +113,7 @@ class Machine:
             "USER_ID": "0" if root else "1000",
             "VERSION": version,
             "PYTHON": asked,
+            **more,
         }
         return subprocess.run(
             [str(self.folder / "bin" / "bash"), ".ci/prepare", goal], cwd=self.clone, env=environment, text=True,
@@ -133,6 +135,24 @@ def test_bare_machine_is_brought_to_run(machine: Machine) -> None:
     installed = {path.name for path in (machine.folder / "has").iterdir()}
     assert installed == {"python3-venv", "python3-dev", "gcc", "portaudio19-dev"}
     assert any("--editable .[head,metrics]" in call for call in machine.calls("python -m pip"))
+
+
+@pytest.mark.parametrize("more", [{"PIP_USER": "1"}, {"PIP_TARGET": "/elsewhere"}, {"TERM": "dumb", "COLUMNS": "40"}])
+def test_what_this_machine_tells_pip_elsewhere_does_not_reach_the_environment(
+    machine: Machine, more: dict[str, str]
+) -> None:
+    done = machine.prepare(**more)  # and no HOME, as in all of these
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_pip_that_is_configured_for_the_user_still_installs_into_the_environment(tmp_path: Path) -> None:
+    """PIP_USER=0, as .ci/prepare sets it, outdoes pip.conf: by pip itself, which has nothing to install here."""
+    (tmp_path / "pip.conf").write_text("[global]\nuser = yes\n")
+    environment = {**os.environ, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "numpy"]
+    for own, is_refused in (({}, True), ({"PIP_USER": "0"}, False)):
+        done = subprocess.run(command, env={**environment, **own}, capture_output=True, text=True, check=False)
+        assert ("--user" in done.stderr) is is_refused, done.stderr
 
 
 def test_second_call_installs_nothing_and_needs_no_network(machine: Machine) -> None:

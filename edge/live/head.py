@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import logging
 from typing import TYPE_CHECKING
 
 from edge.config.settings import HeadSettings, OutputSettings
 from edge.contracts import Clock, Expressive
+from edge.errors import DeviceError
 from edge.frames import AUFrame, Float32Array
 
 if TYPE_CHECKING:
     from edge.head.running import HeadThread
+
+_log = logging.getLogger("au-edge")
 
 
 class LiveHead:
@@ -35,8 +40,11 @@ class LiveHead:
         self._face = face
         self._thread: HeadThread | None = None
 
-    def open(self) -> None:
+    def open(self, n_ports: int = 1) -> None:
         """Serve the page.
+
+        Args:
+            n_ports: Where the port is taken, as by another run of this program, so many are tried, each one higher.
 
         Raises:
             AuEdgeError: It cannot be served.
@@ -44,7 +52,19 @@ class LiveHead:
         from edge.head.running import start_head_thread
         from edge.outputs.receiving import StreamDecoder
 
-        self._thread = start_head_thread(self._settings, lambda: StreamDecoder().read, face=self._face)
+        first = self._settings.port
+        for port in range(first, min(first + n_ports, 65_536)):
+            settings = dataclasses.replace(self._settings, port=port)
+            try:
+                self._thread = start_head_thread(settings, lambda: StreamDecoder().read, face=self._face)
+            except DeviceError as err:
+                is_taken = isinstance(err.__cause__, OSError) and err.__cause__.errno == errno.EADDRINUSE
+                if not is_taken or port == first + n_ports - 1:
+                    raise
+            else:
+                break
+        if port != first:
+            _log.warning("port %d is taken (another run?): the page is at %d", first, port)
 
     @property
     def address(self) -> str:

@@ -22,6 +22,7 @@ from edge.app import (
     make_stages,
     network_name,
 )
+from edge.app.models import DEFAULTS
 from edge.config.settings import Settings
 from edge.contracts import AudioSource, Clock, FrameOutput, FrameStage
 from edge.frames import AUFrame
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from edge.live.head import LiveHead
     from edge.metrics.http import MetricsServer
 
+_PAGE_PORTS = 20  # that are tried for the page, where none is configured: runs beside one another
 _log = logging.getLogger("au-edge")
 
 
@@ -133,7 +135,8 @@ class LiveParts:
         head = LiveHead(
             self.settings.head, manifest.sample_rate_hz, manifest.lookahead_ms / 1000, self.clock, self.expression
         )
-        head.open()
+        is_named = self.settings.origins.get("head.port", DEFAULTS) != DEFAULTS
+        head.open(1 if is_named else _PAGE_PORTS)
         _log.warning("the face: %s", head.address)  # a warning, since the view leaves those
         return head
 

@@ -23,6 +23,10 @@ _WATCHDOG_UNIT_MS = 20
 _PROFILE_UNIT_DEG_S = 0.229 * 6  # 0.229 turns a minute
 _PROFILE_MARGIN = 2.0  # the device's own limit is a second net: above ours, so that it does not add a delay
 _CRC_POLYNOMIAL = 0x8005
+_ANSWER_BYTES = 15  # header 4, id, length 2, instruction, error, position 4, CRC 2
+_SILENT = (
+    "Is the bus powered, is this the adapter's port and not another board's, and are `baud` and the id the servo's own?"
+)
 
 
 class DynamixelDriver:
@@ -68,7 +72,10 @@ class DynamixelDriver:
         self._port.write(packet(_BROADCAST, _SYNC_READ, body))
         positions = []
         for servo_id in self._ids:
-            answer = self._port.read(15)  # header 4, id, length 2, instruction, error, position 4, CRC 2
+            try:
+                answer = self._port.read(_ANSWER_BYTES)
+            except TimeoutError as err:
+                raise TimeoutError(f"servo {servo_id} does not answer ({err}). {_SILENT}") from err
             if not answer.startswith(_HEADER) or answer[4] != servo_id or answer[7] != _STATUS:
                 raise OSError(f"servo {servo_id} answered something else")
             if crc16(answer[:-2]) != int.from_bytes(answer[-2:], "little"):

@@ -17,6 +17,11 @@ _SET_TARGET, _SET_SPEED, _GET_POSITION = 0x84, 0x87, 0x90
 _QUARTERS = 4  # of a microsecond: the unit of a target
 _SPEED_UNIT_US_S = 25.0  # a quarter microsecond every 10 ms
 _SPEED_MARGIN = 2.0  # the device's own limit is a second net: above ours, so that it does not add a delay
+# Both ports of a board open alike, and one of them answers nothing.
+_OTHER_PORT = (
+    "A Maestro has two ports: commands go to the first (`-if00` in /dev/serial/by-id), the second is its TTL port; set "
+    "its serial mode to USB Dual Port"
+)
 OFF_US = 0.0  # a target of 0 stops the pulses
 
 
@@ -57,7 +62,10 @@ class MaestroDriver:
         positions = []
         for servo in self._servos:
             self._port.write(bytes((_GET_POSITION, servo.output)))
-            low, high = self._port.read(2)
+            try:
+                low, high = self._port.read(2)
+            except TimeoutError as err:
+                raise TimeoutError(f"{err}. {_OTHER_PORT}") from err
             position = (low | high << 8) / _QUARTERS
             positions.append(position if PLAUSIBLE_US[0] <= position <= PLAUSIBLE_US[1] else math.nan)
         return positions

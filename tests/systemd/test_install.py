@@ -118,7 +118,7 @@ def test_a_first_configuration_with_the_head_sends_it_frames(tmp_path: Path) -> 
     from edge.config.reading import load_settings
 
     source = (ROOT / "systemd" / "install.sh").read_text(encoding="utf-8")
-    (command,) = [line.strip() for line in source.splitlines() if line.strip().startswith("run sed")]
+    (command,) = [line.strip() for line in source.splitlines() if "run sed" in line and "output.json" in line]
     shutil.copy(ROOT / "systemd" / "au-edge.conf", tmp_path / "au-edge.conf")
     line = f'run() {{ "$@"; }}; configuration={tmp_path}; {command}'
     subprocess.run(["bash", "-c", line], check=True)
