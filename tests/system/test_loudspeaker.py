@@ -302,3 +302,18 @@ def test_a_tick_of_sync_opens_the_mouth_when_it_leaves_the_loudspeaker(hall: dic
     assert len(true_s) >= 3
     late_s = np.array([face.opened_s[np.argmin(np.abs(np.array(face.opened_s) - t))] - t for t in true_s])
     assert np.all(np.abs(late_s) < 0.030)  # of a clap the loudest part is what is found, a few milliseconds in
+
+
+def test_losing_the_card_again_and_again_leaves_nothing_behind(hall: dict[str, Audience], make: Make) -> None:
+    audience, player = hall["fine_24"], make("fine_24")
+    player.open(RATE_HZ)
+    counts = []
+    for _ in range(8):
+        audience.fault("unplugged")
+        wait_for(lambda: player.state == "held")
+        audience.fault("none")
+        wait_for(lambda: player.state == "playing")
+        time.sleep(0.1)  # what was given up is closed beside us
+        counts.append((len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))))
+    assert counts[-1] <= counts[1]  # ALSA's caches fill in the first
+    assert player.counters()["reopened"] == 8

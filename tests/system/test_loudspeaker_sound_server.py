@@ -1,0 +1,87 @@
+"""Sound out through a private PulseAudio: heard at its monitor, cleared in time, and back after the server's death."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.features.resampler import Resampler
+from edge.machine.clock import SystemClock
+from edge.playback.portaudio_player import PortAudioPlayer
+from tests.requirements import need
+from tests.virtual_microphone.air import why_not
+from tests.virtual_microphone.sound_server import SINK, SoundServer, why_no_server
+from tests.virtual_microphone.studio import let_go_of_portaudio
+
+RATE_HZ = 24_000
+RECORDED_HZ = 48_000
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
+    missing = why_not() or why_no_server()
+    need("pulseaudio", not missing, f"no private PulseAudio: {missing}")
+    let_go_of_portaudio()
+    made = SoundServer(tmp_path)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def player(server: SoundServer) -> Iterator[PortAudioPlayer]:
+    made = PortAudioPlayer("pulse", clock=SystemClock(), make_resampler=Resampler)
+    made.open(RATE_HZ)
+    yield made
+    made.close()
+
+
+def until(what: object, limit_s: float = 10.0) -> None:
+    ends_s = time.monotonic() + limit_s
+    while not what():  # type: ignore[operator]
+        assert time.monotonic() < ends_s, "it never was"
+        time.sleep(0.01)
+
+
+def test_sound_is_heard_as_long_as_it_was_said_to_be_and_no_longer_after_a_clear(
+    player: PortAudioPlayer, tmp_path: Path
+) -> None:
+    recording = tmp_path / "monitor.raw"
+    command = ["pacat", "-r", "--raw", f"--rate={RECORDED_HZ}", "--channels=1", "-d", f"{SINK}.monitor"]
+    with recording.open("wb") as file, subprocess.Popen(command, stdout=file) as recorder:
+        until(lambda: recording.stat().st_size > 0)
+        began_s = time.monotonic()
+        player.write(np.full(2 * RATE_HZ, 0.5, np.float32))
+        first_s = player.time_of(0)
+        until(lambda: time.monotonic() > began_s + 0.5)
+        cleared_s = time.monotonic()
+        player.clear()
+        time.sleep(0.5)
+        recorder.terminate()
+    heard = np.abs(np.fromfile(recording, "<i2").astype(np.float32) / 32768)
+    assert 0.0 < first_s - began_s < 0.3
+    loud = np.flatnonzero(heard > 0.01)
+    heard_s = (loud[-1] - loud[0]) / RECORDED_HZ
+    # From the first sample to at most 100 ms after the clear; the monitor's clock is the server's own.
+    assert cleared_s - first_s - 0.01 < heard_s < cleared_s - first_s + 0.100
+
+
+def test_the_death_of_the_server_is_survived(server: SoundServer, player: PortAudioPlayer) -> None:
+    player.write(np.zeros(RATE_HZ, np.float32))
+    server.kill()
+    until(lambda: player.state == "held")
+    before = player.position().sample_index
+    until(lambda: player.position().sample_index > before)  # it goes by unheard
+    server.start()
+    until(lambda: player.state == "playing")
+    index = player.position().sample_index
+    player.write(np.zeros(RATE_HZ, np.float32))
+    until(lambda: player.position().sample_index > index)
+    assert player.counters()["reopened"] == 1
