@@ -39,7 +39,7 @@ class PlayedTime:
         self._lead_s = lead_s
         self.ahead_s = lookahead_s + lead_s + PREPARE_S
         self._rate_hz = 1
-        self._n_written = 0
+        self._n_written = self._n_spoken = 0
         self._asked_s: float | None = None  # when an utterance first wanted to begin
         self._zeros = np.zeros(0, np.float32)
         self._events: deque[tuple[int, Callable[[], None]]] = deque()
@@ -53,7 +53,7 @@ class PlayedTime:
         """Open the loudspeaker; see `Player.open` for what it raises."""
         self._player.open(rate_hz)
         self._rate_hz = rate_hz
-        self._n_written = 0
+        self._n_written = self._n_spoken = 0
         self._asked_s = None
         self._zeros = np.zeros(round(_LONGEST_PRIMING_S * rate_hz), np.float32)
         self._events.clear()
@@ -94,9 +94,16 @@ class PlayedTime:
             self._clock.sleep_until(min(due_s, now_s + timeout_s))
         return due_s <= now_s + timeout_s and self._player.room() >= n_samples
 
-    def give(self, samples: Float32Array) -> float:
+    @property
+    def n_droppable(self) -> int:
+        """Return how much of the speech that was given a clear would still drop; what the device has is heard."""
+        return max(0, self._n_spoken - self._player.position().sample_index)
+
+    def give(self, samples: Float32Array, is_speech: bool) -> float:
         """Play samples; return when the last one leaves."""
         self._n_written += self._player.write(samples)
+        if is_speech:
+            self._n_spoken = self._n_written
         return self._player.time_of(self._n_written)
 
     @property

@@ -231,7 +231,7 @@ class TalkSource:
         saying.take(samples)
         self._health.inspect(samples, self.rate_hz)
         if self._played is not None:
-            end_time_s = self._played.give(samples)
+            end_time_s = self._played.give(samples, is_speech=True)
         elif self._is_live:  # the newest came just now, what waits behind these is younger
             end_time_s = max(self._heard_s, end_time_s - saying.ready(0) / self.rate_hz)
         self._n_said += n_samples
@@ -282,9 +282,8 @@ class TalkSource:
 
     def _is_cleared(self) -> bool:
         """Return whether what is said is to end now."""
-        unheard_s = 0.0 if self._played is None else max(0.0, self._spoken_s - self._clock.monotonic_s())
-        n_unheard = min(round(unheard_s * self.rate_hz), self._n_last)
-        return self._turns.take_clear(self._n_said, n_unheard)
+        n_unheard = 0 if self._played is None else self._played.n_droppable
+        return self._turns.take_clear(self._n_said, min(n_unheard, self._n_last))
 
     def _cut(self) -> AudioChunk:
         """Say that what was being said is not heard any more."""
@@ -324,7 +323,7 @@ class TalkSource:
         samples[:] = 0.0
         end_time_s = self._heard_s + len(samples) / self.rate_hz
         if self._played is not None:
-            end_time_s = self._played.give(samples)
+            end_time_s = self._played.give(samples, is_speech=False)
         return self._chunk(samples, end_time_s, Speech.ENDED if self._is_ended else Speech.GOING_ON)
 
     def _end(self, now_s: float) -> AudioChunk:

@@ -1,0 +1,134 @@
+"""The talking robot with a loudspeaker whose true play times are known: sound and face, clear, a card that dies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.edge.sources.agents.rig import Agent
+from tests.system.talking import SENTENCES, flite, free_tcp_port, talking
+from tests.virtual_loudspeaker.audience import Audience, open_hall
+from tests.virtual_microphone.air import Device
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audience]:
+    with open_hall(tmp_path_factory.mktemp("hall"), [Device("speaker_48", 48_000, 2)]) as made:
+        yield made["speaker_48"]
+
+
+@pytest.fixture(autouse=True)
+def _repaired(hall: Audience) -> Iterator[None]:
+    yield
+    hall.fault("none")
+    hall.run_fast(0)
+
+
+def options(port: int, *more: str) -> tuple[str, ...]:
+    return ("audio.source=websocket", f"audio.address=127.0.0.1:{port}", "audio.play=yes", "play.device=speaker_48",
+            "life.enabled=no", *more)  # fmt: skip
+
+
+def played_at(hall: Audience, sound: np.ndarray, rate_hz: int, after_s: float) -> list[float]:
+    """Return when each playing of a sound began, by the loudspeaker's own truth: by correlation."""
+    heard, times_s = hall.heard_at_once()
+    heard, times_s = heard[times_s > after_s], times_s[times_s > after_s]
+    wanted = np.interp(np.arange(0, len(sound) / rate_hz, 1 / 48_000), np.arange(len(sound)) / rate_hz, sound)[:24_000]
+    n = 1 << (len(heard) + len(wanted)).bit_length()
+    match = np.fft.irfft(np.fft.rfft(heard, n) * np.conj(np.fft.rfft(wanted, n)), n)[: len(heard)]
+    begins = []
+    while (best := int(match.argmax())) and match[best] > 0.5 * float(wanted @ wanted):
+        begins.append(float(times_s[best]))
+        match[max(0, best - 12_000) : best + 12_000] = 0.0
+    return sorted(begins)
+
+
+@pytest.mark.parametrize(("ppm", "lead_ms"), [(0, 0), (200, 0), (-200, 80)])
+def test_each_face_is_sent_when_its_sound_leaves_the_loudspeaker(
+    hall: Audience, ppm: int, lead_ms: int, tmp_path: Path
+) -> None:
+    hall.run_fast(ppm)
+    sound, rate_hz = soundfile.read(flite(SENTENCES[5], tmp_path / "a.wav"), dtype="int16")
+    port = free_tcp_port()
+    with talking(*options(port, f"output.a.lead_ms={lead_ms}")) as (_, watcher):
+        began_s = time.monotonic()
+        agent = Agent(port)
+        for i in range(6):
+            agent.utter(sound, f"u{i}", rate_hz)
+        for i in range(6):
+            assert agent.wait("finished", id=f"u{i}", limit_s=30.0)["cleared"] is False
+        time.sleep(0.5)
+        clock_s = time.time() - time.monotonic()
+    begins_s = np.array(played_at(hall, sound / 32768, rate_hz, began_s))
+    assert len(begins_s) == 6
+    live = [s for s in watcher.seen if s.state == "live" and s.at_s > began_s]
+    # Each sentence gives the same face: of every frame that stands k frames behind a sentence's beginning the sound
+    # has left k + 1 frames behind it. So a frame's own time less that beginning is a whole number of frames.
+    heard_s = np.array([s.heard_unix_s - clock_s for s in live])
+    sentence = np.searchsorted(begins_s, heard_s) - 1
+    inside = sentence >= 0
+    phase_s = (heard_s[inside] - begins_s[sentence[inside]] + 1 / 60) % (1 / 30) - 1 / 60
+    late_s = np.array([s.at_s for s in live]) - heard_s + lead_ms / 1000
+    print(f"face against true sound, ms: {np.percentile(phase_s * 1000, [1, 50, 99]).round(2)}; "
+          f"sent after due, ms: {np.percentile(late_s * 1000, [1, 50, 99]).round(2)}")  # fmt: skip
+    assert abs(np.median(phase_s)) < 0.01
+    assert np.percentile(np.abs(phase_s), 90) < 0.0125
+    assert abs(np.median(late_s)) < 0.01
+    assert late_s.min() > -0.002
+
+
+def test_a_clear_silences_the_loudspeaker_and_the_seconds_are_what_was_heard(hall: Audience, tmp_path: Path) -> None:
+    sound, rate_hz = soundfile.read(flite(" ".join(SENTENCES[:5]), tmp_path / "a.wav"), dtype="int16")
+    port = free_tcp_port()
+    silent_s, wrong_s, face_s = [], [], []
+    with talking(*options(port)) as (_, watcher):
+        agent = Agent(port)
+        for i in range(10):
+            asked_s = time.monotonic()
+            agent.utter(sound, f"u{i}", rate_hz)
+            agent.wait("started", id=f"u{i}")
+            time.sleep(0.4 + 0.05 * i)
+            cleared_s = time.monotonic()
+            agent.say(type="clear")
+            finished = agent.wait("finished", id=f"u{i}")
+            time.sleep(0.5)
+            heard, times_s = hall.heard_at_once()
+            loud_s = times_s[(np.abs(heard) > 1e-3) & (times_s > asked_s)]
+            silent_s.append(loud_s[-1] - cleared_s)
+            n_first = np.flatnonzero(np.abs(sound) > 33)[0]
+            wrong_s.append(finished["seconds"] - (loud_s[-1] - loud_s[0] + n_first / rate_hz))
+            easing = next(s for s in watcher.seen if s.at_s > cleared_s and s.state == "silence")
+            face_s.append(easing.at_s - cleared_s)
+    for what, values in (("to silence", silent_s), ("to the face", face_s), ("seconds told - heard", wrong_s)):
+        print(f"clear, {what}, ms: {np.round(np.array(values) * 1000)}")
+    assert np.median(silent_s) < 0.1
+    assert np.median(face_s) < 0.05
+    assert np.median(np.abs(wrong_s)) < 0.03  # a sentence has pauses; what was heard last may be one
+
+
+def test_a_card_that_dies_in_the_middle_ends_no_sentence_and_plays_the_next(hall: Audience, tmp_path: Path) -> None:
+    sound, rate_hz = soundfile.read(flite(" ".join(SENTENCES[:3]), tmp_path / "a.wav"), dtype="int16")
+    port = free_tcp_port()
+    with talking(*options(port)) as (process, watcher):
+        agent = Agent(port)
+        agent.utter(sound, "dies", rate_hz)
+        agent.wait("started")
+        time.sleep(0.8)
+        hall.fault("unplugged")
+        finished = agent.wait("finished", id="dies", limit_s=30.0)
+        hall.fault("none")
+        time.sleep(2.5)
+        began_s = time.monotonic()
+        agent.utter(sound, "next", rate_hz)
+        assert agent.wait("finished", id="next", limit_s=30.0)["cleared"] is False
+        heard, times_s = hall.heard_at_once()
+        assert process.poll() is None
+    assert finished["cleared"] is False
+    assert finished["seconds"] == pytest.approx(len(sound) / rate_hz, abs=0.01)
+    assert np.abs(heard[times_s > began_s]).max() > 0.05
+    assert {s.state for s in watcher.seen} <= {"live", "silence", "stopping"}
