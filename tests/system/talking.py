@@ -99,6 +99,21 @@ def free_tcp_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def storm(port: int, per_s: float, seconds: float) -> int:
+    """Connect and go away again, with a few bytes or none; return how often."""
+    began_s, n_done = time.monotonic(), 0
+    while (now_s := time.monotonic()) < began_s + seconds:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1.0) as link:
+                if n_done % 3:
+                    link.sendall((b"GET / HTTP/1.1\r\n", b"RIFF")[n_done % 2])
+        except OSError:
+            pass  # refused: its right
+        n_done += 1
+        time.sleep(max(0.0, began_s + n_done / per_s - now_s))
+    return n_done
+
+
 def resident_bytes(pid: int) -> int:
     """Return the memory that a process holds."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -12,14 +13,16 @@ import soundfile
 
 from tests.edge.sources.agents.rig import Agent
 from tests.system.programs import au_edge, stop
-from tests.system.talking import MOUTH, SENTENCES, flite, free_tcp_port, talking
+from tests.system.talking import MOUTH, SENTENCES, flite, free_tcp_port, storm, talking
 
 PERIOD_S = 1 / 30
 
 
 def rendered(files: list[Path], folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return times and mouths of each file as `au-edge render` has them."""
-    assert au_edge("render", *map(str, files), "--out", str(folder), "--format", "npz", "--quiet").returncode == 0
+    folder.mkdir()
+    out = folder if len(files) > 1 else folder / f"{files[0].stem}.npz"
+    assert au_edge("render", *map(str, files), "--out", str(out), "--format", "npz", "--quiet").returncode == 0
     found = []
     for file in files:
         table = np.load(folder / f"{file.stem}.npz")
@@ -127,6 +130,32 @@ def test_a_clear_at_any_time_is_seen_at_once_and_the_next_sentence_is_whole(tmp_
     assert wrong == [], log
     assert np.median(lags_s) < 0.05  # the tail is of the machine; tests/benchmarks has it
     assert {s.state for s in watcher.seen} <= {"live", "silence", "stopping"}
+
+
+@pytest.mark.parametrize("source", ["tcp", "websocket"])
+def test_a_hundred_connections_a_second_do_not_disturb_a_sentence(source: str, tmp_path: Path) -> None:
+    file = flite(" ".join(SENTENCES[:4]), tmp_path / "a.wav")
+    ((times_s, mouth),) = rendered([file], tmp_path / "frames")
+    sound, rate_hz = soundfile.read(file, dtype="int16")
+    port = free_tcp_port()
+    options = (f"audio.source={source}", f"audio.address=127.0.0.1:{port}", "audio.stream_rate_hz=16000")
+    with talking(*options, "model.path=stream") as (process, watcher):
+        storming = threading.Thread(target=storm, args=(port, 100.0, 7.0))
+        storming.start()
+        if source == "tcp":
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(file.read_bytes())
+        else:
+            agent = Agent(port)
+            agent.utter(sound, "a", rate_hz)
+        storming.join()
+        time.sleep(1.0)
+        _, _, log = stop(process)
+    frames = [s for s in watcher.seen if s.state != "stopping"]
+    seen_s, seen = np.array([s.heard_unix_s for s in frames]), np.array([s.mouth for s in frames])
+    begin_s = _first_sample_s(frames, (times_s, mouth))
+    assert likeness(seen_s, seen, times_s, mouth, begin_s) > 0.98, log
+    assert {s.state for s in frames} == {"live", "silence"}
 
 
 @pytest.mark.parametrize("speed", [1.02, 1.0])
