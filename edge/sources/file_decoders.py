@@ -71,11 +71,12 @@ class LibsndfileDecoder:
                 return False
 
         self._failure = soundfile.SoundFileError
-        self._is_counted = part.name == "MP3"  # frame by frame; libsndfile's length of some is an estimate
         try:
             self._sound: Any = Sequential(PartFile(file, part))
         except (soundfile.SoundFileError, TypeError, ValueError) as err:
             raise NotSoundError(_reason(err)) from err
+        # Counted frame by frame, or (MP3 within WAV) by the chunk that holds it; libsndfile's length is an estimate.
+        self._is_counted = str(self._sound.subtype).startswith("MPEG_LAYER")
         self.rate_hz = int(self._sound.samplerate)
         self.n_channels = int(self._sound.channels)
         self.full_scale = _FULL_SCALE.get(self._sound.subtype, FULL_SCALE_16_BIT)

@@ -38,6 +38,8 @@ _MAGICS = (
     (4, b"ftyp", "MP4 or M4A"),
     (8, b"AIFF", "AIFF"),
     (8, b"AIFC", "AIFF"),
+    (8, b"8SVX", "8SVX"),
+    (0, b"riff\x2e\x91\xcf\x11", "Wave64"),
     (0, b".snd\x00\x00", "AU"),
     (0, b"caff\x00\x01", "CAF"),
     (0, b"wvpk", "WavPack"),
@@ -84,6 +86,8 @@ def identify(head: bytes) -> Signature | None:
     """
     if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
         return Signature(_WAV, True)
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return Signature("AVI", True)
     for offset, magic, name in _MAGICS:
         if head[offset : offset + len(magic)] == magic and not (offset == 8 and head[:4] != b"FORM"):
             name = _name_in_ogg(head) if name == "Ogg" else name

@@ -82,9 +82,13 @@ def announced_part(data: FileBytes, start: int, name: str) -> SoundPart:
     Raises:
         CutError: Bytes that it announces are missing.
     """
-    head = data.at(start, 16)
+    head = data.at(start, 24)
     n_announced = 0
-    if name == "AIFF":
+    if name == "CAF":
+        n_announced = _caf_bytes(data, start)
+    elif name == "Wave64":
+        n_announced = int.from_bytes(head[16:24], "little")
+    elif name in ("AIFF", "8SVX"):
         n_announced = 8 + int.from_bytes(head[4:8], "big")
     elif head[:4] == b"RIFF":
         n_announced = 8 + int.from_bytes(head[4:8], "little")
@@ -94,3 +98,12 @@ def announced_part(data: FileBytes, start: int, name: str) -> SoundPart:
     if n_missing > 0 and n_announced < UNKNOWN_LENGTH:
         raise CutError(f"{n_missing} of the bytes that its header announces are missing")
     return SoundPart(start, data.size, name)
+
+
+def _caf_bytes(data: FileBytes, start: int) -> int:
+    """Return how many bytes the chunks of a CAF announce; a size of -1 means to the end."""
+    position = start + 8
+    while position + 12 <= data.size:
+        size = int.from_bytes(data.at(position + 4, 8), "big", signed=True)
+        position = data.size if size < 0 else position + 12 + size
+    return position - start
