@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import Pace
 from tests.requirements import need
 from tests.system.programs import SPEECH, running, stop
 
@@ -111,9 +112,10 @@ def test_speech_moves_the_jaw_within_its_limits_and_sigterm_leads_to_the_safe_po
 ) -> None:
     with running(*arguments(board, tmp_path)) as process:
         wait_until_it_speaks(board)
-        status, seconds, errors = stop(process)
+        with Pace() as pace:
+            status, seconds, errors = stop(process, 10.0)
     assert status == 0, errors
-    assert seconds < 1.5, seconds
+    assert seconds < pace.allowed(1.5), seconds
     positions = [position for _, position in board.targets]
     assert positions[-1] == 0, "switched off"
     assert positions[-2] == pytest.approx(1120, abs=0.25)
