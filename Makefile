@@ -10,7 +10,7 @@ IN_VENV := $(VENV)/bin/python -m
 ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: run test lint format clean
+.PHONY: run test lint format pins clean
 
 run:
 	@PYTHON="$(PYTHON)" bash .ci/prepare run
@@ -30,6 +30,12 @@ format:
 	@PYTHON="$(PYTHON)" bash .ci/prepare test
 	$(IN_VENV) ruff check --fix .
 	$(IN_VENV) ruff format .
+
+# Which packages install.sh installs as root, by version and SHA-256.
+pins:
+	@PYTHON="$(PYTHON)" bash .ci/prepare test
+	$(IN_VENV) pip install --quiet 'uv>=0.5'
+	$(IN_VENV:-m=) systemd/pin.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

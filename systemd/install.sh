@@ -23,8 +23,8 @@ usage() {
 Usage: sudo systemd/install.sh [options]
 
   --wheelhouse FOLDER  take every Python package from this folder and nothing from the network; made on a connected
-                       machine of the same kind with `pip wheel --wheel-dir FOLDER .`
-  --extras NAMES       extras of the package, as "metrics" or "jetson,metrics"
+                       machine of the same kind, see doc/service.md
+  --extras NAMES       extras of the package, as "metrics" or "jetson,metrics"; those of systemd/pins
   --python COMMAND     Python to make the environment with (default /usr/bin/python3; 3.10 or later)
   --robots             let the service use serial ports and I2C, for servos (docs/robots.md)
   --play               let a new configuration also play what is said (audio.play = yes); sound out needs no more rights
@@ -82,6 +82,14 @@ if [ -n "$wheelhouse" ]; then
     compgen -G "$wheelhouse/au_edge-*.whl" >/dev/null || fail "no au_edge wheel in $wheelhouse" 66
 fi
 
+pins="build base ${extras//,/ }"
+if [ -z "$wheelhouse" ]; then
+    for name in $pins; do
+        [ -f "$here/pins/$name.txt" ] || fail "no packages are pinned for the extra $name; there are: \
+$(basename -s .txt -a "$here"/pins/*.txt | grep -vx -e build -e base | paste -sd ' ')" 66
+    done
+fi
+
 prefix=$destination/opt/au-edge
 configuration=$destination/etc/au-edge
 units=$destination/etc/systemd/system
@@ -125,8 +133,13 @@ else
     run tar -C "$root" --exclude=node_modules --exclude=__pycache__ -cf "$source/source.tar" \
         setup.py pyproject.toml README.md LICENSE edge engine_build calibration
     run tar -C "$source" -xf "$source/source.tar"
-    run "$prefix/venv/bin/python" -m pip install --quiet --upgrade "$source$suffix"
-    run "$prefix/venv/bin/python" -m pip install --quiet --force-reinstall --no-deps "$source"
+    # As root only what is written down with its SHA-256 (see pin.py). Nothing is fetched to build with either: one after
+    # the other, since PyAudio is built with the first and PyCUDA with the second.
+    for name in $pins; do
+        run "$prefix/venv/bin/python" -m pip install --quiet --require-hashes --no-deps --no-build-isolation \
+            --requirement "$here/pins/$name.txt"
+    done
+    run "$prefix/venv/bin/python" -m pip install --quiet --force-reinstall --no-deps --no-build-isolation --no-index "$source"
 fi
 if [ -f "$root/docs/service.md" ]; then
     run install -m 0644 "$root/docs/service.md" "$prefix/doc/service.md"
