@@ -17,6 +17,7 @@ COMMANDS = {
         "engine_build.evaluation.evaluate",
         "measure a network on recordings with labels: report.html, report.json",
     ),
+    "articulate": ("engine_build.evaluation.articulate", "fit how far each channel of a network is shown"),
     "export": ("engine_build.export", "write a trained network as ONNX with its manifest"),
     "quantize": ("engine_build.engine.quantize", "write an int8 version of an exported network"),
     "build": ("engine_build.engine.build", "build a TensorRT engine from an exported network"),

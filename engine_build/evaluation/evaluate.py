@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, help="labels file (default: DATASET/labels.npz)")
     parser.add_argument("--phones", type=Path, help="phones and words (default: DATASET/phones.json, if there)")
     parser.add_argument("--clips", default="all", help='which clips: "all", "7 %% 10", "7 ! 10" (index modulo)')
+    parser.add_argument("--speakers", default="all", help='whose clips, where the labels tell: "s31 s5", or "! s1"')
     parser.add_argument("--compare", type=Path, help="manifest of the same network in another precision")
     parser.add_argument(
         "--shown",
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         str(args.audio or args.dataset / "audio"),
         str(args.labels or args.dataset / "labels.npz"),
         clips=args.clips,
+        speakers=args.speakers,
     )
     phones_path = args.phones or args.dataset / "phones.json"
     spoken = read_spoken(phones_path) if args.phones or phones_path.exists() else {}
