@@ -79,6 +79,7 @@ class AUFrame:
         level_dbfs: Level of the frame's sound in the band of voices (about 200 Hz to 5 kHz), dB relative to full scale.
         state: See `State`.
         is_over: Whether the newest sound lies behind the known end of what was said.
+        lips_met: How surely the network closed the lips, 0 to 1: what moves the face after it opens them no more.
     """
 
     activations: Float32Array
@@ -91,6 +92,7 @@ class AUFrame:
     level_dbfs: float = -200.0
     state: State = State.NEUTRAL
     is_over: bool = False
+    lips_met: float = 0.0
 
     @classmethod
     def neutral(cls, n_channels: int) -> AUFrame:
@@ -110,4 +112,5 @@ class AUFrame:
             self.level_dbfs,
             self.state,
             self.is_over,
+            self.lips_met,
         )

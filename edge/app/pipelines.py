@@ -40,14 +40,13 @@ def make_stages(
     from edge.postprocess.articulation import Articulation
     from edge.postprocess.life import Life, Living
     from edge.postprocess.limits import Gains, Limits
-    from edge.postprocess.lips import LipMeeting, Meeting, Sealing
+    from edge.postprocess.lips import Meeting, Sealing
     from edge.postprocess.prosody import Prosody
     from edge.postprocess.quiet_voice import QuietVoice
     from edge.postprocess.silence import Listening, Resting, SilenceGate
     from edge.postprocess.smoothing import Smoothing
 
     period_s, channels = manifest.frame_period_s, manifest.channels
-    meeting = LipMeeting()
     gate = SilenceGate(settings.silence, period_s, manifest.sample_rate_hz, manifest.lookahead_ms / 1000)
     expression = expression or make_expression(settings, manifest)
     # Both go on where sound does not; the second is wanted and so comes over the first.
@@ -55,7 +54,7 @@ def make_stages(
     with_sound: list[FrameStage] = [
         Listening(gate),
         QuietVoice(settings.silence, period_s, manifest.sample_rate_hz),
-        Meeting(meeting, manifest.lips, channels),
+        Meeting(manifest.lips, channels),
         Articulation(settings.articulation.amount, manifest.articulation, channels, manifest.masked_channels),
         Prosody(settings.prosody.amount, manifest.sample_rate_hz, period_s, manifest.channels),
         Smoothing(settings.smoothing, manifest.channels, period_s),
@@ -65,7 +64,7 @@ def make_stages(
         living,
         Expressing(expression),
         Gains(settings.gain, channels),
-        Sealing(meeting, manifest.lips, channels),
+        Sealing(manifest.lips, channels),
         Limits(settings.limit, channels),
     ]
     return with_sound, last

@@ -21,51 +21,41 @@ PARTING = ("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
 PARTING_LEFT = 0.15  # share of the parting channels that closed lips keep: a snarl or a funnel may still be seen
 
 
-class LipMeeting:
-    """What the two halves of the seal share: how far the lips have met, 0 to 1."""
-
-    def __init__(self) -> None:
-        self.share = np.float32(0.0)
-
-
 class Meeting:
     """The first half, right behind the network: measure its gap.
 
     Args:
-        meeting: Shared with `Sealing`.
         lips: The network's lips; None: it has no measure of them, and nothing is sealed.
         channels: Names in the frame's order.
     """
 
-    def __init__(self, meeting: LipMeeting, lips: Lips | None, channels: Sequence[str]) -> None:
-        self._meeting, self._lips = meeting, lips
+    def __init__(self, lips: Lips | None, channels: Sequence[str]) -> None:
+        self._lips = lips
         slopes = lips.gap_mm if lips else {}
         self._slopes = np.array([slopes.get(name, 0.0) for name in channels], np.float32)
 
     def reset(self) -> None:
-        """Forget the lips of the stream before."""
-        self._meeting.share = np.float32(0.0)
+        """Do nothing: there is no state."""
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
-        """Measure a frame; it stays as it is."""
+        """Write into a frame how surely its lips have met."""
         if self._lips is None:
+            frame.lips_met = 0.0
             return
         gap_mm = float(np.dot(frame.activations, self._slopes)) + self._lips.rest_mm
         share = (self._lips.parted_mm - gap_mm) / (self._lips.parted_mm - self._lips.met_mm)
-        self._meeting.share = np.float32(min(1.0, max(0.0, share)))
+        frame.lips_met = min(1.0, max(0.0, share))
 
 
 class Sealing:
     """The second half, behind everything that moves a mouth: close what was closed.
 
     Args:
-        meeting: Shared with `Meeting`.
-        lips: As there.
+        lips: As `Meeting` has them.
         channels: Names in the frame's order; without `mouthClose` nothing is sealed.
     """
 
-    def __init__(self, meeting: LipMeeting, lips: Lips | None, channels: Sequence[str]) -> None:
-        self._meeting = meeting
+    def __init__(self, lips: Lips | None, channels: Sequence[str]) -> None:
         self._lips = lips if lips is not None and CLOSER in channels and lips.gap_mm.get(CLOSER, 0.0) < 0 else None
         slopes = lips.gap_mm if lips else {}
         self._slopes = np.array([slopes.get(name, 0.0) for name in channels], np.float32)
@@ -73,11 +63,11 @@ class Sealing:
         self._closer = list(channels).index(CLOSER) if CLOSER in channels else 0
 
     def reset(self) -> None:
-        """Do nothing: `Meeting` resets what both share."""
+        """Do nothing: there is no state."""
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
         """Close the lips of a speaking face in place; at rest a mood may hold them open."""
-        share = self._meeting.share
+        share = np.float32(frame.lips_met)
         if self._lips is None or share <= 0 or frame.state not in SPEAKING:
             return
         values = frame.activations

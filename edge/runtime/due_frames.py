@@ -35,7 +35,7 @@ class DueFrames:
         np.copyto(kept.head_deg, frame.head_deg)
         kept.index, kept.end_sample_index = frame.index, frame.end_sample_index
         kept.capture_time_s, kept.level_dbfs = frame.capture_time_s, frame.level_dbfs
-        kept.state, kept.is_over = frame.state, frame.is_over
+        kept.state, kept.is_over, kept.lips_met = frame.state, frame.is_over, frame.lips_met
         self._end += 1
         self._next = [max(at, self._end - MOST_WAITING) for at in self._next]
 

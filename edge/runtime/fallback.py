@@ -29,6 +29,7 @@ class Fallback:
         """Keep the face that is held from now on."""
         self._last.activations[:] = frame.activations
         self._last.head_deg[:] = frame.head_deg
+        self._last.lips_met = frame.lips_met
 
     def rest(self, frame: AUFrame, over_for_s: float) -> None:
         """Write the face of a moment behind the known end of what was said.
@@ -60,4 +61,4 @@ class Fallback:
             share, state = 0.0, State.NEUTRAL
         np.multiply(self._last.activations, np.float32(share), out=frame.activations)
         np.multiply(self._last.head_deg, np.float32(share), out=frame.head_deg)
-        frame.state = state
+        frame.state, frame.lips_met = state, self._last.lips_met

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from edge.frames import AUFrame, State
 from edge.manifest import Lips
-from edge.postprocess.lips import LipMeeting, Meeting, Sealing
+from edge.postprocess.lips import Meeting, Sealing
 
 CHANNELS = ("jawOpen", "mouthClose", "mouthLowerDownLeft", "mouthFunnel", "mouthPucker", "browInnerUp")
 SLOPES = np.array([34.8, -34.8, 3.8, 13.1, -2.4, 0.0])
@@ -20,13 +20,12 @@ OPEN = np.array([0.3, 0.0, 0.1, 0, 0, 0], np.float32)
 
 
 def sealed(network: np.ndarray, face: np.ndarray, state: State = State.LIVE, lips: Lips | None = LIPS) -> np.ndarray:
-    meeting = LipMeeting()
     frame = AUFrame(network.copy(), np.zeros(3, np.float32))
-    Meeting(meeting, lips, CHANNELS).apply(frame, NONE)
+    Meeting(lips, CHANNELS).apply(frame, NONE)
     np.testing.assert_array_equal(frame.activations, network)
     frame.activations[:] = face
     frame.state = state
-    Sealing(meeting, lips, CHANNELS).apply(frame, NONE)
+    Sealing(lips, CHANNELS).apply(frame, NONE)
     return frame.activations
 
 
