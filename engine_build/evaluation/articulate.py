@@ -37,7 +37,7 @@ from engine_build.voices.phone_shape import PHONES
 # .04 / .25, mouthSmile .03 / .59, mouthClose .00 / .11. Medians stand a little higher here: what lies below a
 # curve's bend is not seen, and the lips' movement with it.
 TALKER: dict[str, tuple[float, float]] = {
-    "jawOpen": (0.10, 0.46),
+    "jawOpen": (0.115, 0.46),
     "mouthLowerDown": (0.06, 0.32),
     "mouthUpperUp": (0.07, 0.34),
     "mouthFunnel": (0.05, 0.25),
@@ -49,7 +49,7 @@ TALKER: dict[str, tuple[float, float]] = {
 KNEE = 0.4  # of the predicted median: a bend that wide has no corner that an eye would see
 LEAST_GAIN, MOST_GAIN = 0.5, 5.0  # more would show the network's doubt as movement
 LEAST_RANGE = 0.01  # a 99th percentile under this is no movement to be brought to a range
-MET_MM, PARTED_MM = 0.8, 2.4  # the network's gap: all of lips that met lie under the first, few under the second
+MET_MM, PARTED_MM = 0.5, 1.5  # the network's gap: all of lips that met lie under the first, few under the second
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ from engine_build.training.config import TrainConfig
 MET_MM = 0.25  # what landmarks show of closed lips
 REST_BEFORE_MS = 60.0  # lips may part two frames before the first sound: one frame of labels and one of phone times
 REST_AFTER_MS, REST_FADE_MS = 130.0, 130.0  # lips linger after the last sound, and are at rest a quarter second after
+LEAST_MOVEMENT = 0.05  # a channel that no label ever lifts over this was not shown to the network
 MIN_CONFIDENCE = 0.05  # channels under this are no evidence for lip geometry
 
 
@@ -60,10 +61,18 @@ def rest_in_silence(corpus: Corpus, config: TrainConfig) -> None:
 
 
 def uninformed_channels(corpora: list[Corpus], channels: tuple[str, ...]) -> list[str]:
-    """Return the channels that no face in the data informs: sounds that are not speech only say that they rest."""
+    """Return the channels that no face in the data informs: not trusted, or at rest in all that was labelled.
+
+    Sounds that are not speech only say that a face rests.
+    """
     faces = [corpus for corpus in corpora if not corpus.spec.is_rest] or corpora
     best = np.max([corpus.confidence.mean(axis=0) for corpus in faces], axis=0)
-    return [name for name, value in zip(channels, best, strict=True) if value < MIN_CONFIDENCE]
+    highest = np.max([(corpus.activations * (corpus.confidence > 0)).max(axis=0) for corpus in faces], axis=0)
+    return [
+        name
+        for name, trust, peak in zip(channels, best, highest, strict=True)
+        if trust < MIN_CONFIDENCE or peak < LEAST_MOVEMENT
+    ]
 
 
 def as_target(batch: Batch, generated_trust: float) -> Any:
