@@ -6,6 +6,7 @@ bounds are well below what docs/performance.md shows, and well above what a care
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import sys
 import time
@@ -20,6 +21,7 @@ from edge.bench.lanes import load_speech
 from edge.config.reading import load_settings
 from edge.config.settings import OutputSettings
 from edge.contracts import FrameOutput
+from edge.features.resampler import Resampler
 from edge.features.spectrogram import PaperSpectrogram
 from edge.frames import AudioChunk, AUFrame, State
 from edge.machine.clock import SystemClock
@@ -79,12 +81,25 @@ def a_frame() -> AUFrame:
     return frame
 
 
-def test_the_spectrogram_takes_a_third_of_librosas_time_at_most(speech: np.ndarray) -> None:
+def test_the_spectrogram_takes_a_quarter_of_librosas_time_at_most(speech: np.ndarray) -> None:
     window = speech[30_000 : 30_000 + WINDOW_SAMPLES]
     ours = PaperSpectrogram()
     out = np.zeros(ours.shape, np.float32)
     assert np.isfinite(librosa_features(window)).all()
-    assert times_less(lambda: librosa_features(window), lambda: ours.compute(window, out), 20, 100) >= 3.0
+    assert times_less(lambda: librosa_features(window), lambda: ours.compute(window, out), 20, 100) >= 4.0
+
+
+def test_ten_milliseconds_resampled_take_no_longer_than_by_scipy() -> None:
+    from scipy.signal import firwin, resample_poly
+
+    taps = firwin(20 * 160 + 1, 1 / 160, window=("kaiser", 5.0))  # scipy's own filter, made once as ours is
+    resampler, starts = Resampler(48_000, 44_100), itertools.count(0, 480)
+    sound = np.random.default_rng(0).standard_normal(480).astype(np.float32)
+
+    def by_scipy() -> None:
+        resample_poly(sound, 147, 160, window=taps)
+
+    assert times_less(by_scipy, lambda: resampler.process(sound, next(starts)), 100, 200) >= 1.0
 
 
 def test_a_bundle_takes_a_third_of_python_oscs_time_at_most() -> None:
@@ -138,7 +153,7 @@ def test_sixteen_receivers_cost_less_than_one_frame_of_the_network_and_features(
 
 # Calls of Python and of C that one frame makes, counted by the interpreter itself: the same number on every machine.
 # What allocates, loops over channels or asks a clock once more shows here at once.
-MAX_CALLS_A_FRAME = 230
+MAX_CALLS_A_FRAME = 255  # 247, of which moods, gaze and gestures make 24
 
 
 def test_a_frame_makes_no_more_calls_than_it_did(

@@ -17,8 +17,15 @@ from tests.system.programs import ROOT, bound_socket, environment, receive_for, 
 STOP_S = 1.0
 BUSY_STOP_S = 4.0  # on a machine where many wait for a processor: it ends, and with status 0
 # What hangs, as lines of a program: a network that is loaded, a microphone that is opened, one that is closed.
-HANG = "import threading, time\nfrom edge.sources.microphone import Microphone\ndef hang(*_): time.sleep(60)\n"
-LOADING = HANG + "import edge.live.program\nedge.live.choose_backend = hang\n"
+# A file beside the program says that it hangs: a name that nobody calls any more would hang nothing.
+HANG = (
+    "import pathlib, threading, time\n"
+    "from edge.sources.microphone import Microphone\n"
+    "def hang(*_):\n"
+    "    pathlib.Path(__file__).with_name('hangs').touch()\n"
+    "    time.sleep(60)\n"
+)
+LOADING = HANG + "import edge.live.program\nedge.live.program.choose_backend = hang\n"
 OPENING = HANG + "Microphone._acquire = hang\n"
 CLOSING = (
     HANG + "class Stream:\n"
@@ -63,6 +70,14 @@ def until_it_listens_to_signals(program: subprocess.Popen[str]) -> None:
     pytest.fail("the program sets no signal handlers")
 
 
+def until_it_hangs(folder: Path) -> None:
+    """Wait until the program is in the function that hangs."""
+    ends_s = time.monotonic() + 20.0  # imports take a second, and many on a busy machine
+    while not (folder / "hangs").exists():
+        assert time.monotonic() < ends_s, "the program never came to what hangs"
+        time.sleep(0.01)
+
+
 def states(receiver: socket.socket) -> list[str]:
     frames = [json.loads(frame) for frame in receive_for(receiver, 0.1)]
     return [frame["state"] for frame in frames if "state" in frame]
@@ -74,7 +89,7 @@ def test_what_hangs_while_the_program_starts_does_not_hold_up_its_end(tmp_path: 
         program = start(tmp_path, hanging, port)
         try:
             until_it_listens_to_signals(program)
-            time.sleep(1.5)  # until it hangs
+            until_it_hangs(tmp_path)
             status, seconds, errors = stop(program, 10.0)
         finally:
             program.kill()
