@@ -1,10 +1,10 @@
 """Put quantise/dequantise pairs into an ONNX graph: the one form that ONNX Runtime is fast with and TensorRT accepts.
 
-Symmetric int8; a scale per output channel of each weight, one per activation tensor; biases stay in float (TensorRT
-refuses int32 biases behind DequantizeLinear). A pair also stands right behind a convolution: without it ONNX Runtime
-falls back to float (measured). Before a leaky ReLU it has the scale of what comes after: what is positive is then the
-same number, and what is negative is multiplied by 0.01 afterwards. Recurrent products stay in float: they are few, and
-their error would come round again.
+Symmetric int8, of which weights use seven bits (WEIGHT_LEVELS); a scale per output channel of each weight, one per
+activation tensor; biases stay in float (TensorRT refuses int32 biases behind DequantizeLinear). A pair also stands
+right behind a convolution: without it ONNX Runtime falls back to float (measured). Before a leaky ReLU it has the scale of
+what comes after: what is positive is then the same number, and what is negative is multiplied by 0.01 afterwards.
+Recurrent products stay in float: they are few, and their error would come round again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.onnx_graph import copy_of, replace_nodes
-from calibration.scales import LEVELS
 from edge.errors import ModelError
 
+# Seven bits of a weight: x86 without VNNI adds two products of an activation (0 to 255 there) and a weight in 16 bits
+# and saturates. 2 * 255 * 64 = 32640 fits, in every library; 127 does not, and costs more than what it resolves.
+WEIGHT_LEVELS = 64
 MIN_WEIGHTS = 4096  # a smaller convolution (the first one) costs more to quantise than it saves
 _ACTIVATIONS = ("LeakyRelu", "Relu")
 _ZERO = "int8_zero"
@@ -79,9 +81,9 @@ def observed_tensors(nodes: list[QuantisedNode]) -> list[str]:
 
 
 def weight_steps(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the step of each output channel, float32 [n_out]: its largest weight is 127 steps."""
+    """Return the step of each output channel, float32 [n_out]: its largest weight is 64 steps."""
     largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
-    steps: NDArray[np.float32] = (np.maximum(largest, 1e-8) / LEVELS).astype(np.float32)
+    steps: NDArray[np.float32] = (np.maximum(largest, 1e-8) / WEIGHT_LEVELS).astype(np.float32)
     return steps
 
 
@@ -145,7 +147,7 @@ class _PairWriter:
             value = numpy_helper.to_array(self._weights[name])
             step = weight_steps(value)
             spread = step.reshape(-1, *[1] * (value.ndim - 1))
-            rounded = np.clip(np.rint(value / spread), -LEVELS, LEVELS).astype(np.int8)
+            rounded = np.clip(np.rint(value / spread), -WEIGHT_LEVELS, WEIGHT_LEVELS).astype(np.int8)
             parts: dict[str, NDArray[Any]] = {
                 f"{name}_q": rounded,
                 f"{name}_scale": step,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from calibration.speech import Recording
+from edge.backends.onnx_runtime import EXACT_PRODUCTS
 from edge.errors import ModelError
 from edge.frames import Float32Array
 from edge.manifest import Manifest
@@ -69,6 +70,7 @@ def roll_out(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
+    options.add_session_config_entry(*EXACT_PRODUCTS)
     try:
         session = onnxruntime.InferenceSession(
             _with_outputs(model, manifest, tensors), options, providers=["CPUExecutionProvider"]

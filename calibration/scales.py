@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calibration.histogram import MagnitudeHistogram
 
-LEVELS = 127  # symmetric int8: -127 to 127, so that zero is exact and no offset is needed
+LEVELS = 127  # of an activation, symmetric int8: -127 to 127, so that zero is exact and no offset is needed
 _MIN_THRESHOLD = 1e-6  # of a tensor that is always zero
 _N_ENTROPY_LEVELS = 128
 _ENTROPY_STEP_BINS = 16

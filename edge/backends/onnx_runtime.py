@@ -17,11 +17,15 @@ from edge.backends.graph_interface import TensorFacts, check_interface
 from edge.errors import BackendError, ModelError
 from edge.manifest import Manifest
 
+# Products of int8 that do not saturate on x86 without VNNI; no effect on other processors. Where a network's weights use
+# all eight bits, as those of `paper` do, saturation cost an activation 0.13 of its correlation.
+EXACT_PRODUCTS = ("session.x64quantprecision", "1")
 _PROVIDER = "CPUExecutionProvider"
 _SETTINGS = {
     "session.intra_op.allow_spinning": "0",
     "session.inter_op.allow_spinning": "0",
     "session.set_denormal_as_zero": "1",
+    EXACT_PRODUCTS[0]: EXACT_PRODUCTS[1],
 }
 _LOG_ERRORS_ONLY = 3  # ONNX Runtime's severity; what matters comes as an exception
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.whole_files import write_json
+from edge.backends.onnx_runtime import EXACT_PRODUCTS
 from edge.errors import InputError
 from edge.manifest import Manifest, load_manifest
 from engine_build.data.corpus import Corpus, CorpusSpec, FeatureSpec
@@ -208,6 +209,7 @@ def predict(manifest: Manifest, corpus: Corpus) -> list[NDArray[np.float32]]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.add_session_config_entry(*EXACT_PRODUCTS)
     session = onnxruntime.InferenceSession(manifest.verify_graph(), options, providers=["CPUExecutionProvider"])
     wanted = [manifest.activations, *(state.output for state in manifest.state)]
     faces = []

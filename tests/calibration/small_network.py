@@ -15,8 +15,12 @@ FEATURES = {
 }  # fmt: skip
 
 
-def make_small_network():
-    """Return the ONNX model: [1, 20, 2] -> two conv 32 with leaky ReLU -> product -> mean with state -> face."""
+def make_small_network(outlier: float = 1.0):
+    """Return the ONNX model: [1, 20, 2] -> two conv 32 with leaky ReLU -> product -> mean with state -> face.
+
+    Args:
+        outlier: Factor of the largest weight in each row of the product: the steps of that layer become as coarse.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(7)
@@ -30,6 +34,7 @@ def make_small_network():
         "wi": draw(256, 1280), "bi": draw(256, 1)[:, 0], "wh": draw(256, 256, gain=0.8), "half": np.float32([0.5]),
         "wf": draw(len(CHANNELS), 256), "wt": draw(3, 256, gain=5.0),
     }  # fmt: skip
+    constants["wi"][np.arange(256), np.abs(constants["wi"]).argmax(axis=1)] *= outlier
     nodes = [
         helper.make_node("Reshape", ["features", "as_map"], ["m"]),
         helper.make_node("Conv", ["m", "w1", "b1"], ["c1"], pads=[1, 0, 1, 0]),

@@ -11,7 +11,14 @@ import pytest
 
 from calibration.__main__ import main
 from calibration.choice import split
-from calibration.graph import observed_tensors, quantised_nodes, weight_steps
+from calibration.graph import (
+    WEIGHT_LEVELS,
+    QuantisedNode,
+    insert_pairs,
+    observed_tensors,
+    quantised_nodes,
+    weight_steps,
+)
 from calibration.lip_geometry import lip_geometry
 from calibration.quantize import quantize, report_path
 from calibration.report import as_text, compare, correlation, correlation_loss
@@ -23,7 +30,7 @@ from edge.backends.onnx_runtime import OnnxRuntimeBackend
 from edge.errors import InputError, ModelError
 from edge.manifest import load_manifest
 from tests.calibration.small_network import make_small_network, write_small_network
-from tests.requirements import need
+from tests.requirements import need, need_module
 
 need("onnx", importlib.util.find_spec("onnx") is not None, "pip install 'au-edge[calibrate]'")
 
@@ -66,19 +73,26 @@ def test_what_int8_costs_stands_in_the_manifest_and_in_the_report_for_every_acti
     assert report["int8_sha256"] == manifest.sha256
 
 
-def test_a_layer_that_costs_too_much_goes_back_to_float(quantised: tuple[Path, Path], tmp_path: Path) -> None:
-    before = json.loads(report_path(quantised[1]).read_text())
-    report = quantize(quantised[0], SHIPPED_SET, tmp_path / "o.json", "minmax", max_correlation_loss=0.01)
-    assert correlation_loss(before["difference"]) > 0.01 >= correlation_loss(report["difference"])
+@pytest.fixture(scope="module")
+def coarse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network whose large layer has outliers: by itself in float it saves most, and w2 in float saves less."""
+    content = make_small_network(outlier=1.3).SerializeToString()
+    return write_small_network(tmp_path_factory.mktemp("coarse"), content)
+
+
+def test_a_layer_that_costs_too_much_goes_back_to_float(coarse: Path, tmp_path: Path) -> None:
+    before = quantize(coarse, SHIPPED_SET, tmp_path / "b.json", "minmax", max_correlation_loss=0.1)
+    report = quantize(coarse, SHIPPED_SET, tmp_path / "o.json", "minmax", max_correlation_loss=0.02)
+    assert correlation_loss(before["difference"]) > 0.02 >= correlation_loss(report["difference"])
     assert before["left_in_float"] == []
     assert report["left_in_float"] == ["wi_kernel"]
     assert "left in float wi_kernel" in as_text(report)
 
 
-def test_as_little_as_will_do_goes_back_to_float(quantised: tuple[Path, Path], tmp_path: Path) -> None:
+def test_as_little_as_will_do_goes_back_to_float(coarse: Path, tmp_path: Path) -> None:
     """Large layers cost most and gain most in float: here a small one will do, and int8 keeps its worth."""
-    report = quantize(quantised[0], SHIPPED_SET, tmp_path / "o.json", max_correlation_loss=0.0125)
-    assert correlation_loss(report["difference"]) <= 0.0125
+    report = quantize(coarse, SHIPPED_SET, tmp_path / "o.json", max_correlation_loss=0.05)
+    assert correlation_loss(report["difference"]) <= 0.05
     assert report["left_in_float"] == ["w2"]
     assert report["bytes"]["int8"] < 0.45 * report["bytes"]["float32"]
 
@@ -128,16 +142,51 @@ def test_the_form_is_symmetric_int8_with_float_biases(quantised: tuple[Path, Pat
         assert (constants[node.input[1]] > 0).all()
     weights = [constants[n.input[0]] for n in pairs if n.input[0] in constants]
     assert {w.shape for w in weights} == {(32, 32, 5, 1), (256, 32, 20, 2)}
-    assert all(w.min() >= -127 for w in weights)
+    assert {int(np.abs(w.astype(int)).max()) for w in weights} == {64}  # seven bits: see WEIGHT_LEVELS
     for node in graph.node:
         if node.op_type == "Conv":
             assert constants[node.input[2]].dtype == np.float32
 
 
+def by_onnx_runtime(content: bytes, x: np.ndarray) -> np.ndarray:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+
+
+def by_openvino(content: bytes, x: np.ndarray) -> np.ndarray:
+    openvino = need_module("openvino")
+    core = openvino.Core()
+    return core.compile_model(core.read_model(content), "CPU")([x])[0]
+
+
+@pytest.mark.parametrize("run", [by_onnx_runtime, by_openvino])
+@pytest.mark.parametrize("n", [16, 64, 640])
+def test_the_largest_products_are_exact_also_where_16_bits_saturate(run, n: int) -> None:
+    """On x86 without VNNI two products of an activation and a weight are added in 16 bits (255 * 127 * 2 = 64770)."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.stack([np.ones(n), -np.ones(n)]).astype(np.float32).reshape(2, n, 1, 1)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w", "b"], ["y"])],
+        "largest",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, n, 1, 1])],
+        [helper.make_tensor_value_info("y_dq", TensorProto.FLOAT, [1, 2, 1, 1])],
+        [numpy_helper.from_array(array, name) for name, array in {"w": weight, "b": np.zeros(2, np.float32)}.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    quantised = insert_pairs(model, [QuantisedNode("y", "x", "w", "y")], {"x": 1 / 127, "y": n / 127})
+    for sign in (1, -1):
+        said = run(quantised.SerializeToString(), np.full((1, n, 1, 1), sign, np.float32)).reshape(-1)
+        np.testing.assert_allclose(said, [sign * n, -sign * n], rtol=1e-5)
+
+
 def test_a_weight_comes_back_within_half_a_step() -> None:
     weight = np.random.default_rng(0).standard_normal((8, 3, 5)).astype(np.float32) * np.arange(8)[:, None, None]
     steps = weight_steps(weight.astype(np.float32))[:, None, None]
-    back = np.clip(np.rint(weight / steps), -127, 127) * steps
+    back = np.clip(np.rint(weight / steps), -WEIGHT_LEVELS, WEIGHT_LEVELS) * steps
     assert (np.abs(back - weight) <= 0.5 * steps + 1e-7).all()
 
 
