@@ -2,8 +2,9 @@
 
 Symmetric int8, of which weights use seven bits (WEIGHT_LEVELS); a scale per output channel of each weight, one per
 activation tensor; biases stay in float (TensorRT refuses int32 biases behind DequantizeLinear). A pair also stands
-right behind a convolution: without it ONNX Runtime falls back to float (measured). Before a leaky ReLU it has the scale of
-what comes after: what is positive is then the same number, and what is negative is multiplied by 0.01 afterwards.
+right behind a convolution: without it ONNX Runtime falls back to float (measured). Before a leaky ReLU it has the
+scale of what comes after: what is positive is then the same number, and what is negative is multiplied by 0.01
+afterwards.
 Recurrent products stay in float: they are few, and their error would come round again.
 """
 

@@ -17,8 +17,8 @@ from edge.backends.graph_interface import TensorFacts, check_interface
 from edge.errors import BackendError, ModelError
 from edge.manifest import Manifest
 
-# Products of int8 that do not saturate on x86 without VNNI; no effect on other processors. Where a network's weights use
-# all eight bits, as those of `paper` do, saturation cost an activation 0.13 of its correlation.
+# Products of int8 that do not saturate on x86 without VNNI; no effect on other processors. Where a network's weights
+# use all eight bits, as those of `paper` do, saturation cost an activation 0.13 of its correlation.
 EXACT_PRODUCTS = ("session.x64quantprecision", "1")
 _PROVIDER = "CPUExecutionProvider"
 _SETTINGS = {
