@@ -153,7 +153,7 @@ def test_sixteen_receivers_cost_less_than_one_frame_of_the_network_and_features(
 
 # Calls of Python and of C that one frame makes, counted by the interpreter itself: the same number on every machine.
 # What allocates, loops over channels or asks a clock once more shows here at once.
-MAX_CALLS_A_FRAME = 255  # 247, of which moods, gaze and gestures make 24
+MAX_CALLS_A_FRAME = 265  # 258: moods, gaze and gestures make 24; articulation, seal and the quiet voice 11
 
 
 def test_a_frame_makes_no_more_calls_than_it_did(
