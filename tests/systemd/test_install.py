@@ -131,10 +131,10 @@ def test_a_first_configuration_with_the_head_sends_it_frames(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("option", "there", "absent"),
     [
-        ("--head", ["restart au-edge-head.service", "[head]"], ["au-edge-kiosk", "chromium"]),
+        ("--head", ["restart au-edge-head.service", "pins/head.txt"], ["au-edge-kiosk", "chromium"]),
         (
             "--kiosk",
-            ["restart au-edge-head.service", "restart au-edge-kiosk.service", "chromium", "cage", "[head]"],
+            ["restart au-edge-head.service", "restart au-edge-kiosk.service", "chromium", "cage", "pins/head.txt"],
             [],
         ),
     ],
@@ -226,7 +226,7 @@ def test_robots_and_sound_out_are_laid_beside_the_unit_where_they_are_asked_for(
     assert done.returncode == 0, done.stderr
     assert "au-edge.service.d/20-robots.conf" in done.stdout
     assert "play = yes" in done.stdout
-    assert "[robots]" in done.stdout
+    assert "pins/robots.txt" in done.stdout
     plain = script("install.sh", "--dry-run", "--destination", str(tmp_path)).stdout
     assert "20-robots" not in plain
     assert "play = yes" not in plain
