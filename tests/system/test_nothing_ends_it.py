@@ -119,7 +119,7 @@ BAD: dict[str, Callable[[int], str | bytes]] = {
     "1 MB of unknown keys": lambda port: "[audio]\n" + "".join(f"key{i} = 1\n" for i in range(80_000)),
     "250 KB of unknown keys": lambda port: "[audio]\n" + "".join(f"key{i} = 1\n" for i in range(18_000)),
     "1900 unknown keys": lambda port: "[audio]\n" + "".join(f"key{i} = 1\n" for i in range(1_900)),
-    "a value of 200 KB": lambda port: f"[audio]\ndevice = x\nsource = {'y' * 200_000}\n",
+    "a value of 200 KB": lambda port: f"[life]\nseed = {'y' * 200_000}\n",
     "200 outputs": lambda port: "".join(f"[output.n{i}]\nport = 9\n" for i in range(200)),
     "another microphone": lambda port: f"{good(port)}[audio]\ndevice = other\n",
 }
