@@ -71,5 +71,5 @@ def test_a_network_is_found_by_its_name_or_its_path_and_a_wrong_name_lists_what_
 
 def test_a_file_that_is_no_onnx_is_named(tmp_path: Path) -> None:
     manifest = load_manifest(write_small_network(tmp_path, b"no network at all"))
-    with pytest.raises(ModelError, match=r"small\.float32\.onnx.*no valid ONNX"):
+    with pytest.raises(ModelError, match=r"small\.float32\.onnx.*cannot be read as ONNX"):
         read_network(manifest)
