@@ -59,7 +59,9 @@ class Sealing:
         self._lips = lips if lips is not None and CLOSER in channels and lips.gap_mm.get(CLOSER, 0.0) < 0 else None
         slopes = lips.gap_mm if lips else {}
         self._slopes = np.array([slopes.get(name, 0.0) for name in channels], np.float32)
-        self._parting = np.flatnonzero([name.startswith(PARTING) for name in channels])
+        is_parting = np.array([name.startswith(PARTING) for name in channels], np.float32)
+        self._taken = is_parting * np.float32(1.0 - PARTING_LEFT)  # share of each channel that met lips lose
+        self._left = np.empty_like(self._taken)
         self._closer = list(channels).index(CLOSER) if CLOSER in channels else 0
 
     def reset(self) -> None:
@@ -71,8 +73,9 @@ class Sealing:
         if self._lips is None or share <= 0 or frame.state not in SPEAKING:
             return
         values = frame.activations
-        for i in self._parting:
-            values[i] *= 1.0 - share * (1.0 - PARTING_LEFT)
+        np.multiply(self._taken, -share, out=self._left)
+        self._left += np.float32(1.0)
+        values *= self._left
         gap_mm = float(np.dot(values, self._slopes)) + self._lips.rest_mm
         if gap_mm > self._lips.rest_mm:
             values[self._closer] += share * (gap_mm - self._lips.rest_mm) / -float(self._slopes[self._closer])
