@@ -304,17 +304,26 @@ def _build(raw: dict[str, Any], path: Path) -> Manifest:
         lookahead_ms=float(raw["lookahead_ms"]),
         licence=str(raw["licence"]),
         metrics=dict(raw.get("metrics", {})),
-        articulation={
-            str(name): Curve(**{key: float(value) for key, value in curve.items()})
-            for name, curve in raw.get("articulation", {}).items()
-        },
+        articulation=_articulation(raw.get("articulation", {})),
         lips=_lips(raw["lips"]) if "lips" in raw else None,
     )
 
 
+def _articulation(raw: Mapping[str, Any]) -> dict[str, Curve]:
+    try:
+        return {str(name): Curve(**{key: float(value) for key, value in curve.items()}) for name, curve in raw.items()}
+    except (AttributeError, TypeError, ValueError, OverflowError) as err:
+        raise ValueError(f"articulation: each channel has start, knee and gain, all numbers; {err}") from err
+
+
 def _lips(raw: Mapping[str, Any]) -> Lips:
-    gap_mm = {str(name): float(value) for name, value in raw["gap_mm"].items()}
-    return Lips(gap_mm, float(raw["rest_mm"]), float(raw["met_mm"]), float(raw["parted_mm"]))
+    try:
+        gap_mm = {str(name): float(value) for name, value in raw["gap_mm"].items()}
+        return Lips(gap_mm, *(float(raw[key]) for key in ("rest_mm", "met_mm", "parted_mm")))
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as err:
+        raise ValueError(
+            f"lips: gap_mm by channel, rest_mm, met_mm and parted_mm are needed, all numbers; {err}"
+        ) from err
 
 
 def _inconsistencies(manifest: Manifest) -> list[str]:
