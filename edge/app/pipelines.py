@@ -38,16 +38,20 @@ def make_stages(
     """
     from edge.expression.stage import Expressing
     from edge.postprocess.articulation import Articulation
+    from edge.postprocess.effort_face import EffortFace
+    from edge.postprocess.effort_weights import shipped_weights
     from edge.postprocess.life import Life, Living
     from edge.postprocess.limits import Gains, Limits
     from edge.postprocess.lips import Meeting, Sealing
-    from edge.postprocess.prosody import Prosody
     from edge.postprocess.quiet_voice import QuietVoice
     from edge.postprocess.silence import Listening, Resting, SilenceGate
     from edge.postprocess.smoothing import Smoothing
+    from edge.postprocess.voice import Voicing
 
     period_s, channels = manifest.frame_period_s, manifest.channels
-    gate = SilenceGate(settings.silence, period_s, manifest.sample_rate_hz, manifest.lookahead_ms / 1000)
+    rate_hz = manifest.sample_rate_hz
+    voicing = Voicing(rate_hz)  # one analysis for both
+    gate = SilenceGate(settings.silence, period_s, rate_hz, manifest.lookahead_ms / 1000, voicing)
     expression = expression or make_expression(settings, manifest)
     # Both go on where sound does not; the second is wanted and so comes over the first.
     living = Living(Life(settings.life, manifest.channels, settings.life.seed), expression)
@@ -56,7 +60,7 @@ def make_stages(
         QuietVoice(settings.silence, period_s, manifest.sample_rate_hz),
         Meeting(manifest.lips, channels),
         Articulation(settings.articulation.amount, manifest.articulation, channels, manifest.masked_channels),
-        Prosody(settings.prosody.amount, manifest.sample_rate_hz, period_s, manifest.channels),
+        EffortFace(settings.effort, shipped_weights(), voicing, rate_hz, period_s, channels),
         Smoothing(settings.smoothing, manifest.channels, period_s),
         Resting(gate),
     ]

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from edge.config.options import Option, Value, did_you_mean, parse_value
-from edge.config.settings import CHANNEL_SECTIONS, SECTIONS, OutputSettings, Settings, SilenceSettings, section_options
+from edge.config.settings import (
+    CHANNEL_SECTIONS,
+    RENAMED_SECTIONS,
+    SECTIONS,
+    OutputSettings,
+    Settings,
+    SilenceSettings,
+    section_options,
+)
 from edge.config.text_file import read_text
 from edge.errors import AuEdgeError, ConfigurationError, ConfigurationMistakesError
 
@@ -121,6 +129,11 @@ class _Reader:
                 return True
             self._note(f"section [{section}] in {origin}", "its name is empty, too long or cannot be printed",
                        f"Write [output.NAME] with a NAME of 1 to {MAX_NAME_CHARACTERS} characters")  # fmt: skip
+            return False
+        renamed = RENAMED_SECTIONS.get(section)
+        if renamed is not None:
+            keys = ", ".join(f"{renamed}.{key}" for key in section_options(SECTIONS[renamed]))
+            self._note(f"section [{section}] in {origin}", f"it is gone, [{renamed}] is in its place", f"Use {keys}")
             return False
         remedy = did_you_mean(section, known) or f"Sections are {', '.join(known)} and output.NAME"
         self._note(f"section [{section}] in {origin}", "there is no such section", remedy)

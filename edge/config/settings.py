@@ -123,10 +123,15 @@ class SmoothingSettings:
 
 
 @dataclass(frozen=True)
-class ProsodySettings:
-    """Loudness and pitch, relative to the speaker's own average, on brows, eyes and cheeks."""
+class EffortSettings:
+    """Vocal effort and tension, relative to the speaker's own average, on mouth, brows, eyes, cheeks and head."""
 
-    amount: float = _key(0.5, "how much; 0 = off", 0, 2)
+    amount: float = _key(1.0, "of all of it; 0 = off", 0, 2)
+    mouth: float = _key(1.0, "share of jaw and mouth, which open wider together; 0 = none", 0, 2)
+    brows: float = _key(1.0, "share of the brows; 0 = none", 0, 2)
+    eyes: float = _key(1.0, "share of the lids; 0 = none", 0, 2)
+    cheeks: float = _key(1.0, "share of cheeks and nose; 0 = none", 0, 2)
+    head: float = _key(1.0, "share of the head, which moves more; 0 = none", 0, 2)
 
 
 @dataclass(frozen=True)
@@ -228,7 +233,7 @@ SECTIONS: dict[str, type[Any]] = {
     "silence": SilenceSettings,
     "articulation": ArticulationSettings,
     "smoothing": SmoothingSettings,
-    "prosody": ProsodySettings,
+    "effort": EffortSettings,
     "life": LifeSettings,
     "expression": ExpressionSettings,
     "control": ControlSettings,
@@ -237,6 +242,7 @@ SECTIONS: dict[str, type[Any]] = {
     "metrics": MetricsSettings,
     "head": HeadSettings,
 }
+RENAMED_SECTIONS = {"prosody": "effort"}  # a section that is gone: what stands in its place
 CHANNEL_SECTIONS = {
     "gain": Option("gain", "number", "1", -10, 10, help="factor of a channel; `default` for the others"),
     "limit": Option("limit", "number", "1", 0, 1, help="largest activation of a channel; `default` for the others"),
@@ -260,7 +266,7 @@ class Settings:
     silence: SilenceSettings
     articulation: ArticulationSettings
     smoothing: SmoothingSettings
-    prosody: ProsodySettings
+    effort: EffortSettings
     life: LifeSettings
     expression: ExpressionSettings
     control: ControlSettings

@@ -30,15 +30,21 @@ class SilenceGate:
         rate_hz: Of the samples that `listen` is given.
         lookahead_s: How much older than the newest sound the face is: it may wake early, but rests no earlier than
             its own sound does.
+        voicing: Shared with who else wants to know of the voice; None makes one.
     """
 
     def __init__(
-        self, settings: SilenceSettings, frame_period_s: float, rate_hz: int, lookahead_s: float = 0.0
+        self,
+        settings: SilenceSettings,
+        frame_period_s: float,
+        rate_hz: int,
+        lookahead_s: float = 0.0,
+        voicing: Voicing | None = None,
     ) -> None:
         self._settings = settings
         self._period_s = frame_period_s
         self._level = VoiceLevel(rate_hz, 2 * frame_period_s)
-        self._voicing = Voicing(rate_hz)
+        self._voicing = voicing or Voicing(rate_hz)
         self._speech = SpeechDetector(settings, frame_period_s)
         self._recent = np.zeros(round(lookahead_s / frame_period_s) + 1, np.float32)  # of the face's factor
         self.reset()
@@ -65,11 +71,12 @@ class SilenceGate:
         """Write level and state."""
         level = self._level.of(newest)
         frame.level_dbfs = level
+        voicing = self._voicing.of(newest)
         if not self._settings.enabled:
             frame.state = State.LIVE
             return
         before = self._face
-        self._speech.hear(level, self._level.tail_dbfs, self._voicing.of(newest))
+        self._speech.hear(level, self._level.tail_dbfs, voicing)
         if frame.is_over:
             self._speech.end()
         self._ramp(self._speech.is_open)

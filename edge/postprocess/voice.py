@@ -22,7 +22,9 @@ TAIL_S = 0.0135  # the end of a stretch: two blocks; a click is over by then, th
 
 VOICING_RATE_HZ = 5500.0  # enough for the harmonics that make a voice periodic
 LOWEST_PITCH_HZ, HIGHEST_PITCH_HZ = 75.0, 400.0  # a higher voice is found at two of its periods
+HIGHEST_FOUND_PITCH_HZ = 550.0  # of a loud voice; the gate does not look there, where the first formant is periodic too
 COMPARED_S = 0.028  # two periods of a low voice
+OCTAVE_GUARD = 0.85  # of the best likeness: the shortest lag that reaches it is the period, longer ones its multiples
 QUIETEST_ENERGY = 1e-10  # mean square, -100 dBFS: what correlates there is the rounding of a file
 
 
@@ -90,7 +92,7 @@ class VoiceLevel:
 
 
 class Voicing:
-    """Tell voices from other sound, whatever their level.
+    """Tell voices from other sound, whatever their level, and how high they are: one analysis for gate and effort.
 
     Args:
         rate_hz: Of the samples.
@@ -98,22 +100,28 @@ class Voicing:
 
     def __init__(self, rate_hz: int) -> None:
         self._step = max(1, round(rate_hz / VOICING_RATE_HZ))
-        slow_rate_hz = rate_hz / self._step
-        self._shortest = int(slow_rate_hz / HIGHEST_PITCH_HZ)
-        n_lags = int(slow_rate_hz / LOWEST_PITCH_HZ) + 2 - self._shortest
-        self._n_compared = int(COMPARED_S * slow_rate_hz)
+        self._rate_hz = rate_hz / self._step
+        shortest = int(self._rate_hz / HIGHEST_PITCH_HZ)
+        self._shortest = int(self._rate_hz / HIGHEST_FOUND_PITCH_HZ)
+        n_lags = int(self._rate_hz / LOWEST_PITCH_HZ) + 2 - self._shortest
+        self._n_compared = int(COMPARED_S * self._rate_hz)
         n = self._n_compared + self._shortest + n_lags - 1
         self._past = np.zeros(n + 1, np.float32)
         self._steps = np.empty(n, np.float32)
         self._squares = np.empty(n, np.float32)
         self._sums = np.zeros(n + 1)
         self._energies, self._energies_before = np.empty(n_lags), np.empty(n_lags)
-        self._likeness = np.empty(n_lags)
+        self._likeness = np.zeros(n_lags)  # by lag, the longest first
+        self._by_lag = self._likeness[::-1]
+        self._of_gate = self._likeness[: n_lags - (shortest - self._shortest)]
+        self._is_near = np.empty(n_lags, np.bool_)
         self._mean_weights = np.full(self._step, 1.0 / self._step, np.float32)
+        self.periodicity = 0.0
 
     def reset(self) -> None:
         """Forget the past."""
         self._past[:] = 0.0
+        self.periodicity = 0.0
 
     def of(self, samples: Float32Array) -> float:
         """Take in samples and return how periodic the newest 40 ms are: at most 1, 0 in silence.
@@ -126,6 +134,32 @@ class Voicing:
             self._past[:-n] = self._past[n:]
             kept = samples[len(samples) - n * self._step :].reshape(n, self._step)
             np.matmul(kept, self._mean_weights, out=self._past[len(self._past) - n :])
+        self.periodicity = self._compared()
+        return self.periodicity
+
+    def pitch_hz(self) -> float:
+        """Return the pitch of what `of` heard last, Hz; of a sound that is not periodic it means nothing."""
+        if self.periodicity <= 0.0:
+            return 0.0
+        likeness = self._by_lag
+        np.greater(likeness, OCTAVE_GUARD * likeness.max(), out=self._is_near)
+        i, last = int(self._is_near.argmax()), len(likeness) - 1
+        while i < last and likeness[i + 1] > likeness[i]:
+            i += 1
+        lag = float(self._shortest + i)
+        if 0 < i < last:  # the top of the parabola through the three likest lags
+            before, at, after = float(likeness[i - 1]), float(likeness[i]), float(likeness[i + 1])
+            bend = before - 2.0 * at + after
+            lag += 0.5 * (before - after) / bend if bend < 0.0 else 0.0
+        return self._rate_hz / lag
+
+    def pitch_semitones(self) -> float:
+        """Return the same in semitones above 1 Hz; 0 where there is no sound."""
+        pitch_hz = self.pitch_hz()
+        return 12.0 * math.log2(pitch_hz) if pitch_hz > 1.0 else 0.0
+
+    def _compared(self) -> float:
+        """Compare the newest sound with the sound of every lag before it; the likeness is kept."""
         # Differences lift the harmonics of a voice against rumble.
         np.subtract(self._past[1:], self._past[:-1], out=self._steps)
         now = self._steps[-self._n_compared :]
@@ -138,6 +172,6 @@ class Voicing:
         np.subtract(self._sums[self._n_compared :][:n_lags], self._sums[:n_lags], out=self._energies)
         np.maximum(self._energies, QUIETEST_ENERGY, out=self._energies)
         np.sqrt(self._energies, out=self._energies)
-        self._likeness[:] = np.correlate(self._steps[: -self._shortest], now)  # the longest lag first
+        self._likeness[:] = np.correlate(self._steps[: -self._shortest], now)
         np.divide(self._likeness, self._energies, out=self._likeness)
-        return min(1.0, float(self._likeness.max()) / math.sqrt(energy))
+        return min(1.0, max(0.0, float(self._of_gate.max()) / math.sqrt(energy)))
