@@ -3,7 +3,7 @@
 Per frame, of the past alone and relative to the speaker: pitch, level and the brightness of the spectrum are compared
 with the speaker's own averages, which begin at those of many speakers. A weighted sum of the differences is effort;
 other weights give tension. A voice that is below its usual self is subdued. What a voice says is that and no more:
-whether somebody is glad or afraid cannot be heard from these, and is not guessed.
+what moves somebody cannot be heard from these, and is not guessed.
 
 Averages hardly move while effort is high, so that somebody who shouts for minutes is not taken for somebody who speaks.
 A pause holds what was heard last, then lets it fade.
