@@ -13,7 +13,7 @@ checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 python=$(realpath -s "${1:-$checkout/.venv/bin/python}")
 work=$(realpath -m "${2:-$(mktemp -d)}")
 release=bookworm
-mirror=http://deb.debian.org/debian
+mirror=${MIRROR:-}  # empty: the one that debootstrap knows
 packages=python3,python3-venv,python3-dev,make,git,gcc,libc6-dev,portaudio19-dev,libsndfile1,ca-certificates
 networks="stream paper"
 root=$work/root
@@ -59,7 +59,7 @@ export PATH=$PATH:$work/tools/usr/sbin:$work/tools/usr/bin
 cp "$(command -v qemu-aarch64-static)" "$work/qemu"
 
 if [ ! -e "$root/etc/debian_version" ]; then
-    debootstrap --foreign --arch=arm64 --variant=minbase --include="$packages" "$release" "$root" "$mirror"
+    debootstrap --foreign --arch=arm64 --variant=minbase --include="$packages" "$release" "$root" ${mirror:+"$mirror"}
 fi
 mkdir -p "$root/au-edge" "$root/out"
 git -C "$checkout" archive HEAD | tar -x -C "$root/au-edge"
