@@ -21,6 +21,7 @@ from edge.errors import EXIT_CONFIGURATION, AuEdgeError, ModelError
 from edge.manifest import load_manifest
 from edge.manifest.external_data import has_external_data
 from tests.hostile import HUGE, fixed
+from tests.requirements import need_module
 from tests.system.programs import au_edge
 
 SHIPPED = json.loads(shipped_models()["stream"].read_text())
@@ -178,7 +179,7 @@ def test_the_program_ends_with_status_78_and_a_line(field: str, value: str, tmp_
 
 def _models() -> dict[str, Any]:
     """Return networks by where in them a tensor lies."""
-    onnx = pytest.importorskip("onnx")
+    onnx = need_module("onnx")
     import numpy as np
     from onnx import helper, numpy_helper
 

@@ -13,6 +13,7 @@ from edge.postprocess.effort_face import MOUTH_EFFORT, EffortFace
 from edge.postprocess.effort_weights import MEASURES, parse_weights, shipped_weights
 from edge.postprocess.spectrum import VoiceSpectrum
 from edge.postprocess.voice import Voicing, level_dbfs
+from tests.requirements import need_module
 
 RATE_HZ = 44_100
 FRAME = RATE_HZ // 30
@@ -59,7 +60,7 @@ def test_the_pitch_of_a_buzz_is_found_within_a_third_of_a_semitone(pitch_hz: flo
 
 
 def test_pitch_agrees_with_librosa_on_shipped_speech() -> None:
-    librosa = pytest.importorskip("librosa", reason="the oracle is not installed")
+    librosa = need_module("librosa")
     import soundfile
 
     from edge.app import shipped_speech

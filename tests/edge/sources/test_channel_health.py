@@ -10,6 +10,7 @@ import pytest
 from edge.sources.channel_health import ChannelHealth
 from edge.sources.channels import ChannelChoice
 from tests.edge.sources.manual_clock import ManualClock
+from tests.requirements import need_module
 
 RATE_HZ = 16_000
 SECONDS = 30
@@ -88,7 +89,7 @@ def test_channels_that_cancel_each_other_under_mix_are_said_once(dtype: str, per
 
 
 def test_a_sound_file_is_judged_too(tmp_path: Path) -> None:
-    soundfile = pytest.importorskip("soundfile")
+    soundfile = need_module("soundfile")
     from edge.sources.sound_file import SoundFileSource
 
     path = tmp_path / "right.wav"
