@@ -15,7 +15,7 @@ work=$(realpath -m "${2:-$(mktemp -d)}")
 release=bookworm
 mirror=${MIRROR:-}  # empty: the one that debootstrap knows
 packages=python3,python3-venv,python3-dev,make,git,gcc,libc6-dev,portaudio19-dev,libsndfile1,ca-certificates
-networks="stream paper"
+networks=$(cd "$checkout/edge/models" && basename -s .int8.onnx -- *.int8.onnx | tr "\n" " ") # all that ship
 root=$work/root
 
 if [ "${3:-}" = inside ]; then
