@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import logging
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from edge.config.settings import HeadSettings
 from edge.contracts import GESTURES, MOODS, WISHES, Expressive, take_wish
-from edge.errors import MOST_ASKED, ConfigurationError, DeviceError, shortened
+from edge.errors import MOST_ASKED, ConfigurationError, shortened
 from edge.frames import Float32Array
 from edge.head.admission import PASSING_LIMIT_S, Admission
 from edge.head.arrivals import Arrivals, Decode
+from edge.head.listening import listen_for_frames, unavailable
 from edge.head.page_link import PageLink
 from edge.head.pages import Pages
 from edge.head.sound_arrivals import SoundArrivals
@@ -38,17 +37,6 @@ STATUS_PERIOD_S = 1.0
 MOST_FAULTS_SAID = 10
 GOODBYE_LIMIT_S = 1.0  # for pages to answer that they have heard of the end
 WRITE_LIMIT_BYTES = 65_536  # beyond this a page is slow and its queue begins to drop
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, take: Callable[[bytes, tuple[str, int]], None]) -> None:
-        self._take = take
-
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        self._take(data, (str(addr[0]), int(addr[1])))
-
-    def error_received(self, exc: Exception) -> None:
-        """Ignore ICMP errors: we only receive."""
 
 
 class HeadServer:
@@ -116,15 +104,8 @@ class HeadServer:
         self._loop = loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._note_fault)
         settings = self._settings
-        try:
-            self._transport, _ = await loop.create_datagram_endpoint(
-                lambda: _Datagrams(self._take), local_addr=(settings.frames_host, settings.frames_port)
-            )
-            self.frames_port = self._transport.get_extra_info("sockname")[1]
-        except OSError as err:
-            raise _unavailable(
-                "frames over UDP", settings.frames_host, settings.frames_port, err, "frames_port"
-            ) from err
+        self._transport = await listen_for_frames(self._take, settings.frames_host, settings.frames_port)
+        self.frames_port = self._transport.get_extra_info("sockname")[1]
         try:
             self._server = await serve(
                 self._serve_page,
@@ -145,7 +126,7 @@ class HeadServer:
             )
         except OSError as err:
             self._transport.close()
-            raise _unavailable("the page over HTTP", settings.host, settings.port, err, "port") from err
+            raise unavailable("the page over HTTP", settings.host, settings.port, err, "port") from err
         self.http_port = next(iter(self._server.sockets)).getsockname()[1]
         self._status = asyncio.create_task(self._report())
 
@@ -294,14 +275,3 @@ class HeadServer:
 def _header(request: Request, name: str) -> str | None:
     values = request.headers.get_all(name)
     return str(values[0]) if len(values) == 1 else None
-
-
-def _unavailable(what: str, host: str, port: int, err: OSError, key: str) -> DeviceError:
-    found = err.strerror or str(err)
-    remedy = f"Set another `{key}` in [head], or stop what uses it"
-    if isinstance(err, socket.gaierror) or err.errno == errno.EADDRNOTAVAIL:
-        host_key = "frames_host" if key == "frames_port" else "host"
-        remedy = f"Set `{host_key}` in [head] to an address of this machine, or 0.0.0.0 for all"
-    elif err.errno in (errno.EACCES, errno.EPERM):
-        remedy = f"Set `{key}` in [head] to 1024 or more, which needs no root"
-    return DeviceError(f"{what} at {host}:{port}", found, remedy)

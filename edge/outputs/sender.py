@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import logging
 import math
-import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +16,7 @@ from edge.contracts import Clock, Codec, Datagram, Transport
 from edge.errors import AuEdgeError, ConfigurationError
 from edge.frames import AUFrame
 from edge.outputs.link_state import LinkState, state_of
+from edge.outputs.opener import Opener
 from edge.outputs.pace import Pace
 
 _LOG = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Output:
         self._pace = Pace(rate_hz)
         self._announce_at_s = -math.inf
         self._delayed: deque[tuple[float, tuple[bytes, ...]]] = deque(maxlen=MAX_DELAYED)
-        self._opener: _Opener | None = None
+        self._opener: Opener | None = None
         self._is_open = False
         self._was_open = False
         self._is_dead = False
@@ -109,7 +109,7 @@ class Output:
             wait_s: How long to wait for an address that needs no look-up, so that the first frame is not lost.
         """
         if self.enabled and not self._is_open and self._opener is None:
-            self._opener = _Opener(self._transport)
+            self._opener = Opener(self._transport)
             self._opener.done.wait(wait_s)
             self._finish_opening()
 
@@ -199,7 +199,7 @@ class Output:
         if self._opener is not None:
             self._finish_opening()
         elif not self._is_dead and now_s >= self._retry_at_s:
-            self._opener = _Opener(self._transport)
+            self._opener = Opener(self._transport)
         return self._is_open
 
     def _finish_opening(self) -> None:
@@ -284,32 +284,3 @@ def _reason(failure: AuEdgeError | OSError) -> str:
     if state_of(failure) is LinkState.FORBIDDEN:
         return f"{failure}: a firewall of this machine, or the service's IPAddressAllow, lets nothing go there"
     return str(failure)
-
-
-class _Opener:
-    """A thread that opens a transport and is done."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.failure: AuEdgeError | OSError | None = None
-        self.done = threading.Event()
-        self._transport = transport
-        self._lock = threading.Lock()
-        self._is_abandoned = False
-        threading.Thread(target=self._run, name="au-edge-open", daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            self._transport.open()
-        except (AuEdgeError, OSError) as err:
-            self.failure = err
-        with self._lock:
-            self.done.set()
-            if self._is_abandoned:
-                self._transport.close()
-
-    def abandon(self) -> None:
-        """Close the transport, now or as soon as it is open."""
-        with self._lock:
-            self._is_abandoned = True
-            if self.done.is_set():
-                self._transport.close()

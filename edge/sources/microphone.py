@@ -13,9 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from edge.alsa.bounded_call import BoundedCalls
-from edge.alsa.devices import DeviceIdentity, card_numbers, find_again, find_device, identity_of, is_away
+from edge.alsa.devices import DeviceIdentity
+from edge.alsa.finding import look_for_device
 from edge.alsa.first_period import FirstPeriodWait
-from edge.alsa.portaudio import Direction, PortAudio
+from edge.alsa.portaudio import Direction
 from edge.alsa.stream_clock import StreamClock
 from edge.contracts import Clock
 from edge.errors import BackendError, ConfigurationError, DeviceError
@@ -214,32 +215,21 @@ class Microphone:
 
     def _acquire(self) -> MicrophoneStream:
         """Initialise PortAudio, find the device and start it; on a thread of its own."""
-        wanted = select_pulse_source(self._wanted)
-        cards = card_numbers()
-        # The default may be another one by now; a device that was named stays the one that it was.
-        known = None if self._wanted.lower() in ("", "default") else self._identity
-        if known is not None and known.card_id not in ("", *cards):
-            raise is_away(known, Direction.INPUT)  # seen without asking PortAudio, which costs 50 ms of a processor
-        portaudio = PortAudio()
+        wish = self._wish
+        if self._rate_hz:  # whoever listens counts in samples of this rate
+            wish = StreamWish(self._rate_hz, self._rate_hz, wish.n_channels, wish.choice, wish.period_samples)
         try:
-            inputs = portaudio.devices(Direction.INPUT)
-            if known:
-                device = find_again(inputs, known, cards, Direction.INPUT)
-            else:
-                device = find_device(inputs, wanted, cards, Direction.INPUT)
-            wish = self._wish
-            if self._rate_hz:  # whoever listens counts in samples of this rate
-                wish = StreamWish(self._rate_hz, self._rate_hz, wish.n_channels, wish.choice, wish.period_samples)
-            stream = MicrophoneStream(portaudio, device, wish, self._clock, self._channel_health)
+            found = look_for_device(select_pulse_source(self._wanted), self._identity, Direction.INPUT)
+            try:
+                stream = MicrophoneStream(found.portaudio, found.device, wish, self._clock, self._channel_health)
+            except BaseException:
+                found.portaudio.terminate()
+                raise
         except ConfigurationError as err:
-            portaudio.terminate()
             if self._identity is not None or self._waits_for_device:
                 raise DeviceError(err.asked, err.found, err.remedy) from err
             raise
-        except BaseException:
-            portaudio.terminate()
-            raise
-        self._identity = identity_of(device, cards)
+        self._identity = found.identity
         return stream
 
     def _watch(self, stream: MicrophoneStream) -> None:

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from edge.alsa import finding
 from edge.alsa.devices import DeviceIdentity, list_devices
 from edge.alsa.portaudio import Direction, PortAudio
 from edge.errors import ConfigurationError, DeviceError
@@ -338,13 +339,13 @@ def test_a_device_that_is_opened_while_it_gives_nothing_is_heard_within_a_second
 
 
 def test_a_card_that_is_away_is_not_asked_for_again_and_again(make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(microphone_module, "card_numbers", lambda: {"Mic": 1})
+    monkeypatch.setattr(finding, "card_numbers", lambda: {"Mic": 1})
     source = make("mono_48")
     source.open()
     source.close()
     source._identity = DeviceIdentity("Mic: Audio (hw:1,0)", "Mic: Audio", "Mic")  # as of a real card
-    monkeypatch.setattr(microphone_module, "card_numbers", dict)
-    monkeypatch.setattr(microphone_module, "PortAudio", lambda: pytest.fail("PortAudio was started"))
+    monkeypatch.setattr(finding, "card_numbers", dict)
+    monkeypatch.setattr(finding, "PortAudio", lambda: pytest.fail("PortAudio was started"))
     with pytest.raises(DeviceError, match="not there any more"):
         source.open()
 
@@ -452,14 +453,14 @@ def test_listing_the_devices_again_and_again_costs_no_memory(studio: Studio) -> 
 
 def test_an_audio_system_that_hangs_never_holds_the_program(make, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    real = microphone_module.PortAudio
+    real = finding.PortAudio
 
     class Hanging(real):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
             release.wait(20.0)
             super().__init__()
 
-    monkeypatch.setattr(microphone_module, "PortAudio", Hanging)
+    monkeypatch.setattr(finding, "PortAudio", Hanging)
     monkeypatch.setattr(microphone_module, "OPEN_LIMIT_S", 0.2)
     source = make("mono_48")
     n_threads = threading.active_count()
