@@ -42,7 +42,7 @@ def make_stages(
     from edge.postprocess.effort_weights import shipped_weights
     from edge.postprocess.life import Life, Living
     from edge.postprocess.limits import Gains, Limits
-    from edge.postprocess.lips import Meeting, Sealing
+    from edge.postprocess.lips import Meeting, Parting, Sealing
     from edge.postprocess.quiet_voice import QuietVoice
     from edge.postprocess.silence import Listening, Resting, SilenceGate
     from edge.postprocess.smoothing import Smoothing
@@ -60,6 +60,7 @@ def make_stages(
         QuietVoice(settings.silence, period_s, manifest.sample_rate_hz),
         Meeting(manifest.lips, channels),
         Articulation(settings.articulation.amount, manifest.articulation, channels, manifest.masked_channels),
+        Parting(manifest.lips, channels, manifest.masked_channels),
         EffortFace(settings.effort, shipped_weights(), voicing, rate_hz, period_s, channels),
         Smoothing(settings.smoothing, manifest.channels, period_s),
         Resting(gate),

@@ -17,6 +17,7 @@ from edge.manifest import Lips
 
 SPEAKING = (State.LIVE, State.HELD)  # a face that is held still speaks: its lips stay as they were
 CLOSER = "mouthClose"
+OPENER = "jawOpen"
 PARTING = ("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
 PARTING_LEFT = 0.15  # share of the parting channels that closed lips keep: a snarl or a funnel may still be seen
 
@@ -47,6 +48,46 @@ class Meeting:
         frame.lips_met = min(1.0, max(0.0, share))
 
 
+class Parting:
+    """Behind the articulation: lips that the network parted stay parted, as far as it had them, up to `parted_mm`.
+
+    A curve that keeps a jaw from hovering half open also shuts the lips of a jaw that is hardly open. What closes them
+    goes first, then the jaw opens: a millimetre of gap is a thirtieth of its way.
+
+    Args:
+        lips: As `Meeting` has them.
+        channels: Names in the frame's order; without `jawOpen` nothing is parted.
+        masked: Channels that stay at rest.
+    """
+
+    def __init__(self, lips: Lips | None, channels: Sequence[str], masked: Sequence[str]) -> None:
+        slopes = lips.gap_mm if lips else {}
+        has_jaw = OPENER in channels and OPENER not in masked and slopes.get(OPENER, 0.0) > 0
+        self._lips = lips if has_jaw else None
+        self._slopes = np.array([slopes.get(name, 0.0) for name in channels], np.float32)
+        self._opener = list(channels).index(OPENER) if has_jaw else 0
+        self._closer = list(channels).index(CLOSER) if CLOSER in channels and slopes.get(CLOSER, 0.0) < 0 else None
+
+    def reset(self) -> None:
+        """Do nothing: there is no state."""
+
+    def apply(self, frame: AUFrame, newest: Float32Array) -> None:
+        """Open the lips of a frame in place."""
+        lips = self._lips
+        if lips is None or frame.lips_met >= 1.0:
+            return
+        values = frame.activations
+        missing_mm = shown_gap_mm(lips, frame.lips_met) - float(np.dot(values, self._slopes)) - lips.rest_mm
+        if missing_mm <= 0:
+            return
+        if self._closer is not None:
+            per_unit_mm = -float(self._slopes[self._closer])
+            taken = min(float(values[self._closer]), missing_mm / per_unit_mm)
+            values[self._closer] -= taken
+            missing_mm -= taken * per_unit_mm
+        values[self._opener] += missing_mm / float(self._slopes[self._opener])
+
+
 class Sealing:
     """The second half, behind everything that moves a mouth: close what was closed.
 
@@ -60,8 +101,8 @@ class Sealing:
         slopes = lips.gap_mm if lips else {}
         self._slopes = np.array([slopes.get(name, 0.0) for name in channels], np.float32)
         is_parting = np.array([name.startswith(PARTING) for name in channels], np.float32)
-        self._taken = is_parting * np.float32(1.0 - PARTING_LEFT)  # share of each channel that met lips lose
-        self._left = np.empty_like(self._taken)
+        self._parting = is_parting * np.float32(1.0 - PARTING_LEFT)  # share of each channel that met lips lose
+        self._taken = np.empty_like(self._parting)
         self._closer = list(channels).index(CLOSER) if CLOSER in channels else 0
 
     def reset(self) -> None:
@@ -69,13 +110,29 @@ class Sealing:
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
         """Close the lips of a speaking face in place; at rest a mood may hold them open."""
-        share = np.float32(frame.lips_met)
+        share = frame.lips_met
         if self._lips is None or share <= 0 or frame.state not in SPEAKING:
             return
         values = frame.activations
-        np.multiply(self._taken, -share, out=self._left)
-        self._left += np.float32(1.0)
-        values *= self._left
-        gap_mm = float(np.dot(values, self._slopes)) + self._lips.rest_mm
-        if gap_mm > self._lips.rest_mm:
-            values[self._closer] += share * (gap_mm - self._lips.rest_mm) / -float(self._slopes[self._closer])
+        over_mm = float(np.dot(values, self._slopes)) + self._lips.rest_mm - shown_gap_mm(self._lips, share)
+        if over_mm <= 0:
+            return
+        over_mm *= share  # a gap of `parted_mm` is left as wide as it is shown
+        np.multiply(self._parting, values, out=self._taken)
+        by_parting_mm = float(np.dot(self._taken, self._slopes))
+        if by_parting_mm > 0:
+            part = min(1.0, over_mm / by_parting_mm)
+            self._taken *= np.float32(part)
+            values -= self._taken
+            over_mm -= part * by_parting_mm
+        values[self._closer] += over_mm / -float(self._slopes[self._closer])
+
+
+def shown_gap_mm(lips: Lips, met: float) -> float:
+    """Return the gap to be shown of lips that are not fully parted: none where they met, the network's where not.
+
+    Args:
+        lips: The network's.
+        met: How surely they met, as `AUFrame.lips_met`.
+    """
+    return lips.parted_mm - met * (lips.parted_mm - lips.rest_mm)
