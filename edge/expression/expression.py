@@ -64,6 +64,7 @@ class Expression:
         self._lids_waiting: deque[str] = deque(maxlen=MOST_GESTURES_WAITING)
         self._lids_waited_s = 0.0
         self._head_deg = np.zeros(3, np.float32)
+        self._is_idle = False  # nothing is shown: nearly every frame of nearly every face, which shall cost nothing
 
     def mood(self, name: str, amount: float = 1.0) -> None:
         """Show a mood, eased over a second; it stays until another is set. See `Expressive`."""
@@ -125,9 +126,13 @@ class Expression:
         """
         step_s = min(max(time_s - self._last_s, 0.0), LONGEST_STEP_S) if not math.isnan(self._last_s) else 0.0
         self._last_s = time_s
-        change = step_s / SPEAK_S if gate > self._speaking else -step_s / FALL_SILENT_S
-        bound = max if gate <= self._speaking else min
-        self._speaking = bound(gate, self._speaking + change)
+        if gate != self._speaking:
+            change = step_s / SPEAK_S if gate > self._speaking else -step_s / FALL_SILENT_S
+            bound = max if gate <= self._speaking else min
+            self._speaking = bound(gate, self._speaking + change)
+        if self._is_idle and not self._is_wished():
+            self._head_deg[:] = head_deg
+            return
         self._take_wishes(activations, step_s)
         is_gesturing = self._gestures.is_shown
         if is_gesturing:
@@ -142,6 +147,17 @@ class Expression:
             self._moods.add(activations, self._speaking, left, right)
         self._head_deg[:] = head_deg
         self._ease_rest(activations, head_deg, step_s)
+        is_moving = self._gestures.is_shown or self._gaze.is_shown or self._moods.is_shown
+        self._is_idle = not (is_moving or self._lids_waiting or self._resting > 0.0)
+
+    def _is_wished(self) -> bool:
+        """Return whether anything was asked for since the frame before."""
+        return (
+            self._is_rest_wanted
+            or len(self._wanted_gestures) > 0
+            or self._wanted_look != self._look
+            or self._wanted_mood != self._mood
+        )
 
     def _take_wishes(self, activations: Float32Array, step_s: float) -> None:
         """Begin what was asked for since the frame before; in a rest nothing begins."""

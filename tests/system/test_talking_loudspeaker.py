@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from tests.edge.sources.agents.rig import Agent
+from tests.system.face_against_sound import likeness_by_place, say_again_and_again, talk_options
 from tests.system.talking import SENTENCES, flite, free_tcp_port, talking
 from tests.virtual_loudspeaker.audience import Audience, open_hall
 from tests.virtual_microphone.air import Device
@@ -29,55 +30,23 @@ def _repaired(hall: Audience) -> Iterator[None]:
     hall.run_fast(0)
 
 
-def options(port: int, *more: str) -> tuple[str, ...]:
-    return ("audio.source=websocket", f"audio.address=127.0.0.1:{port}", "audio.play=yes", "play.device=speaker_48",
-            "life.enabled=no", *more)  # fmt: skip
-
-
-def played_at(hall: Audience, sound: np.ndarray, rate_hz: int, after_s: float) -> list[float]:
-    """Return when each playing of a sound began, by the loudspeaker's own truth: by correlation."""
-    heard, times_s = hall.heard_at_once()
-    heard, times_s = heard[times_s > after_s], times_s[times_s > after_s]
-    wanted = np.interp(np.arange(0, len(sound) / rate_hz, 1 / 48_000), np.arange(len(sound)) / rate_hz, sound)[:24_000]
-    n = 1 << (len(heard) + len(wanted)).bit_length()
-    match = np.fft.irfft(np.fft.rfft(heard, n) * np.conj(np.fft.rfft(wanted, n)), n)[: len(heard)]
-    begins = []
-    while (best := int(match.argmax())) and match[best] > 0.5 * float(wanted @ wanted):
-        begins.append(float(times_s[best]))
-        match[max(0, best - 12_000) : best + 12_000] = 0.0
-    return sorted(begins)
-
-
 @pytest.mark.parametrize(("ppm", "lead_ms"), [(0, 0), (200, 0), (-200, 80)])
 def test_each_face_is_sent_when_its_sound_leaves_the_loudspeaker(
     hall: Audience, ppm: int, lead_ms: int, tmp_path: Path
 ) -> None:
+    """Ten minutes of it: tests/benchmarks/face_timing.py, whose result is kept beside it."""
     hall.run_fast(ppm)
     sound, rate_hz = soundfile.read(flite(SENTENCES[5], tmp_path / "a.wav"), dtype="int16")
     port = free_tcp_port()
-    with talking(*options(port, f"output.a.lead_ms={lead_ms}")) as (_, watcher):
-        began_s = time.monotonic()
-        agent = Agent(port)
-        for i in range(6):
-            agent.utter(sound, f"u{i}", rate_hz)
-        for i in range(6):
-            assert agent.wait("finished", id=f"u{i}", limit_s=30.0)["cleared"] is False
-        time.sleep(0.5)
-        clock_s = time.time() - time.monotonic()
-    begins_s = np.array(played_at(hall, sound / 32768, rate_hz, began_s))
-    assert len(begins_s) == 6
-    live = [s for s in watcher.seen if s.state == "live" and s.at_s > began_s]
-    # Each sentence gives the same face: of every frame that stands k frames behind a sentence's beginning the sound
-    # has left k + 1 frames behind it. So a frame's own time less that beginning is a whole number of frames.
-    heard_s = np.array([s.heard_unix_s - clock_s for s in live])
-    sentence = np.searchsorted(begins_s, heard_s) - 1
-    inside = sentence >= 0
-    phase_s = (heard_s[inside] - begins_s[sentence[inside]] + 1 / 60) % (1 / 30) - 1 / 60
-    late_s = np.array([s.at_s for s in live]) - heard_s + lead_ms / 1000
-    print(f"face against true sound, ms: {np.percentile(phase_s * 1000, [1, 50, 99]).round(2)}; "
+    with talking(*talk_options(port, f"output.a.lead_ms={lead_ms}")) as (_, watcher):
+        seen = say_again_and_again(Agent(port), hall, watcher, sound, rate_hz, "u")
+    assert len(seen.begins_s) == 6
+    late_s = seen.came_s - seen.told_s + lead_ms / 1000
+    print(f"face against true sound, ms: {np.percentile(seen.told_s * 1000, [1, 50, 99]).round(2)}; "
           f"sent after due, ms: {np.percentile(late_s * 1000, [1, 50, 99]).round(2)}")  # fmt: skip
-    assert abs(np.median(phase_s)) < 0.01
-    assert np.percentile(np.abs(phase_s), 90) < 0.0125
+    assert likeness_by_place([seen]) > 0.99 > max(likeness_by_place([seen], shift) for shift in (-1, 1))
+    assert abs(np.median(seen.told_s)) < 0.01
+    assert np.percentile(np.abs(seen.told_s), 90) < 0.0125
     assert abs(np.median(late_s)) < 0.01
     assert late_s.min() > -0.002
 
@@ -86,7 +55,7 @@ def test_a_clear_silences_the_loudspeaker_and_the_seconds_are_what_was_heard(hal
     sound, rate_hz = soundfile.read(flite(" ".join(SENTENCES[:5]), tmp_path / "a.wav"), dtype="int16")
     port = free_tcp_port()
     silent_s, wrong_s, face_s = [], [], []
-    with talking(*options(port)) as (_, watcher):
+    with talking(*talk_options(port)) as (_, watcher):
         agent = Agent(port)
         for i in range(10):
             asked_s = time.monotonic()
@@ -114,7 +83,7 @@ def test_a_clear_silences_the_loudspeaker_and_the_seconds_are_what_was_heard(hal
 def test_a_card_that_dies_in_the_middle_ends_no_sentence_and_plays_the_next(hall: Audience, tmp_path: Path) -> None:
     sound, rate_hz = soundfile.read(flite(" ".join(SENTENCES[:3]), tmp_path / "a.wav"), dtype="int16")
     port = free_tcp_port()
-    with talking(*options(port)) as (process, watcher):
+    with talking(*talk_options(port)) as (process, watcher):
         agent = Agent(port)
         agent.utter(sound, "dies", rate_hz)
         agent.wait("started")

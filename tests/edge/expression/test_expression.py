@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -160,6 +161,60 @@ def test_nothing_is_allocated_per_frame() -> None:
         assert tracemalloc.get_traced_memory()[0] - before < 4096
     finally:
         tracemalloc.stop()
+
+
+def calls_of_a_frame(face: Expression) -> int:
+    """Return how many calls of Python and of C one frame makes, counted by the interpreter itself."""
+    activations, head_deg, n_calls = np.full(52, 0.2, np.float32), np.zeros(3, np.float32), 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal n_calls
+        n_calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    face.apply(activations, head_deg, 1e6, 1.0)
+    sys.setprofile(before)
+    return n_calls
+
+
+def test_a_face_of_which_nothing_is_asked_costs_next_to_nothing_also_after_a_wish() -> None:
+    face = expression()
+    play(face, 2.0)
+    never_asked = calls_of_a_frame(face)
+    assert never_asked <= 10
+    face.mood("happy")
+    play(face, 2.0)
+    assert calls_of_a_frame(face) > 2 * never_asked, "or the count counts nothing"
+    face.mood("neutral")
+    face.look(30.0, 0.0)
+    face.gesture("nod")
+    play(face, 2.0)
+    face.look()
+    play(face, 6.0)
+    assert calls_of_a_frame(face) == never_asked
+    face.rest()
+    play(face, 1.0)
+    face.wake()
+    play(face, 1.0)
+    assert calls_of_a_frame(face) == never_asked
+
+
+def test_a_face_that_idled_follows_a_wish_as_one_that_never_did() -> None:
+    idle, awake = expression(), expression()
+    play(idle, 5.0, gate=1.0)
+    for _ in range(150):
+        awake._is_idle = False
+        play(awake, 1 / 30, gate=1.0)
+    for face in (idle, awake):
+        face.mood("surprised")
+        face.look(35.0, -10.0)
+        face.gesture("wink")
+    speech = np.full(52, 0.1, np.float32)
+    for one, other in zip(
+        play(idle, 2.0, speech=speech, gate=1.0), play(awake, 2.0, speech=speech, gate=1.0), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_face_without_the_channels_is_left_alone() -> None:
