@@ -23,6 +23,7 @@ _KEEPALIVE = (
     (socket.TCP_KEEPIDLE, 10),
     (socket.TCP_KEEPINTVL, 5),
     (socket.TCP_KEEPCNT, 3),
+    (socket.TCP_USER_TIMEOUT, 25_000),  # ms; also while something that was sent to it is not acknowledged
 )  # a dead peer: gone in 25 s
 
 
@@ -98,9 +99,7 @@ class Connection:
     def __init__(self, client: socket.socket) -> None:
         client.setblocking(False)
         if client.family != socket.AF_UNIX:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in _KEEPALIVE:
-                client.setsockopt(socket.IPPROTO_TCP, option, value)
+            end_with_peer(client)
         self._client = client
 
     @property
@@ -189,6 +188,13 @@ class Listener:
             if self._is_unix:
                 with contextlib.suppress(OSError):
                     os.unlink(self._address)
+
+
+def end_with_peer(link: socket.socket) -> None:
+    """Let a TCP connection end within half a minute of its peer's death, whoever waits for whom."""
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        link.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def is_readable(descriptor: int, timeout_s: float) -> bool:

@@ -72,6 +72,8 @@ class ClientTurns:
 
     def listen(self, timeout_s: float) -> None:
         """Let in who comes, hear who begins, notice who goes; wait for that at most so long."""
+        if self._clears:
+            self._look_ahead()
         poll = select.poll()
         poll.register(self.listener.descriptor, select.POLLIN)
         by_descriptor = {writer.source.descriptor: writer for writer in self._writers if not writer.has_ended}
@@ -180,10 +182,18 @@ class ClientTurns:
             writer.close()
             self._writers.remove(writer)
 
+    def _look_ahead(self) -> None:
+        """Miss who has gone, also where its going stands behind much sound."""
+        for writer in list(self._writers):
+            if writer.is_waiting and writer.look_for_end():
+                self._miss(writer)
+            while writer.has_more and not writer.is_waiting and writer in self._writers:
+                self._hear(writer)
+
     def _miss(self, writer: Writer) -> None:
         """Clear what a client that has gone said or wanted to say, unless all of it was heard."""
-        if not writer.has_sound and not writer.receive() and not writer.has_sound:
-            return  # its end was read: the turn ends as it would
+        if writer.is_heard_out:
+            return  # the turn ends as it would
         self._counts.cleared += 1
         self._counts.dropped_samples += writer.ready(0)
         self._is_clear_asked = self._is_clear_asked or writer is self._speaking

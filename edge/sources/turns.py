@@ -106,6 +106,7 @@ class TurnCounts:
     def __init__(self) -> None:
         self.queued = self.spoken = self.cleared = self.refused = self.dropped_samples = 0
         self.streams = 0
+        self.wishes_taken = self.wishes_refused = 0
         self._lines: list[str] = []
 
     def refuse(self, line: str) -> None:

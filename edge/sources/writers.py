@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
 from edge.frames import Float32Array
 from edge.sources.byte_inputs import Bytes
 from edge.sources.spoken_bytes import SpokenBytes
 
 PIECE_BYTES = 4096  # read ahead of what is heard; the rest stays with the writer
+LOOK_BYTES = 64 * 1024
+MOST_AHEAD_BYTES = 16 * 1024 * 1024
 
 
 class Writer:
@@ -24,6 +27,9 @@ class Writer:
         self._spoken = spoken
         self.is_waiting = False  # has something to say, or says it
         self.has_ended = False
+        self._ahead: deque[bytes] = deque()  # taken to see whether an end stands behind it
+        self._n_ahead = 0
+        self._is_gone = False
         self.quiet_since_s = time.monotonic()
 
     @property
@@ -44,13 +50,35 @@ class Writer:
 
     def receive(self) -> bool:
         """Take bytes once; return whether there may be more. Raises as `ready`."""
-        data = None if self.has_ended else self.source.receive(PIECE_BYTES)
+        data = None if self.has_ended else self._next_bytes()
         if data:
             self._spoken.feed(data)
         elif data is not None:
             self.has_ended = True
             self._spoken.finish()
         return bool(data)
+
+    def look_for_end(self) -> bool:
+        """Take what has come, to be heard later, and return whether the writer has gone: that stands behind all of it.
+
+        So a writer's going is seen at once, however far ahead it wrote.
+        """
+        while not self._is_gone and self._n_ahead < MOST_AHEAD_BYTES:
+            data = self.source.receive(LOOK_BYTES)
+            if data is None:
+                break
+            self._is_gone = not data
+            for begin in range(0, len(data), PIECE_BYTES):
+                self._ahead.append(data[begin : begin + PIECE_BYTES])
+            self._n_ahead += len(data)
+        return self._is_gone
+
+    def _next_bytes(self) -> bytes | None:
+        if self._ahead:
+            data = self._ahead.popleft()
+            self._n_ahead -= len(data)
+            return data
+        return b"" if self._is_gone else self.source.receive(PIECE_BYTES)
 
     def feed(self, data: bytes) -> None:
         """Take bytes that were read before. Raises as `ready`."""
@@ -78,3 +106,13 @@ class Writer:
     def has_sound(self) -> bool:
         """Return whether samples are ready."""
         return self._spoken.n_ready > 0
+
+    @property
+    def has_more(self) -> bool:
+        """Return whether bytes lie here that were taken ahead."""
+        return bool(self._ahead)
+
+    @property
+    def is_heard_out(self) -> bool:
+        """Return whether nothing of what it wrote is still to be heard."""
+        return self.has_ended or not (self._ahead or self._spoken.n_ready)

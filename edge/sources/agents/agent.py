@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 
 from edge.contracts import Expressive, take_wish
 from edge.errors import AuEdgeError
+from edge.sources.agents.backlog import MOST_HELD_BYTES, MOST_HELD_BYTES_OF_ALL, Backlog, fault_of_floats
 from edge.sources.agents.turns import AgentTurns
 from edge.sources.agents.utterance import AgentUtterance
-from edge.sources.agents.words import RefusedWordError, Word, read_word
+from edge.sources.agents.words import PLAIN, RefusedWordError, Word, read_word
 from edge.sources.pcm_decoder import PcmLayout
 from edge.sources.spoken_bytes import SpokenBytes
 
@@ -54,7 +55,24 @@ class Desk:
         self.buffer_s = buffer_s
         self.clears = clears
         self.live: list[AgentUtterance] = []  # accepted and not finished, in the order of their starts
+        self.agents: set[Agent] = set()
         self._n_made = 0
+
+    @property
+    def n_held_bytes(self) -> int:
+        """Return what is held behind full buffers, of all agents."""
+        return sum(agent.n_held_bytes for agent in self.agents)
+
+    @property
+    def n_waiting(self) -> int:
+        """Return how many utterances wait; one that was begun and has no sound holds no place."""
+        return sum(utterance.wants_turn for utterance in self.live)
+
+    def clear_all(self) -> None:
+        """End what anybody says, and drop what anybody has sent."""
+        for agent in self.agents:
+            agent.drop_held()
+        self.turns.clear(None)
 
     def next_id(self) -> str:
         """Return an id for an utterance that was given none."""
@@ -72,7 +90,8 @@ class Agent:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._open: AgentUtterance | None = None
-        self._frame_bytes = 1
+        self._layout = PLAIN
+        self._held = Backlog()
         self._unsaid: deque[str] = deque()
         self._wake = asyncio.Event()
         self._is_told = False
@@ -91,19 +110,60 @@ class Agent:
             or sum(utterance.unspoken_bytes for utterance in mine) >= MOST_UNSPOKEN_BYTES
         )
 
+    @property
+    def n_held_bytes(self) -> int:
+        """Return how much is held behind a full buffer; `release` is to be called until there is none."""
+        return self._held.n_bytes
+
+    @property
+    def is_stuffed(self) -> bool:
+        """Return whether so much is held that no more may be read, and words behind it are heard late."""
+        n_bytes = self._held.n_bytes
+        return n_bytes > 0 and (n_bytes >= MOST_HELD_BYTES or self._desk.n_held_bytes >= MOST_HELD_BYTES_OF_ALL)
+
     def hear(self, message: str | bytes) -> None:
-        """Take a frame of the agent.
+        """Take a frame of the agent. Sound behind a full buffer is held back, and what belongs behind it.
 
         Raises:
             NoWordError: A text that is no JSON object.
         """
         try:
-            if isinstance(message, str):
-                self._follow(read_word(message))
+            item = read_word(message) if isinstance(message, str) else message
+            if isinstance(item, Word) and item.kind in ("clear", "rest"):
+                self.drop_held()
+            is_in_order = isinstance(item, bytes) or item.kind in ("start", "end")
+            if is_in_order and (self._held or (isinstance(item, bytes) and self.is_full)):
+                self._held.append(item)
             else:
-                self._feed(message)
+                self._take(item)
         except RefusedWordError as err:
             self.refuse(err.what, str(err), err.utterance_id)
+
+    def release(self) -> None:
+        """Take what was held back, as far as there is room for it now."""
+        while self._held and not self.is_full:
+            self._take_held(self._held.popleft())
+
+    def drop_held(self) -> None:
+        """Forget the sound that was held back; what was begun with it is begun and ended, so that its agent is told."""
+        while self._held:
+            item = self._held.popleft()
+            if isinstance(item, bytes):
+                self._desk.turns.counts.dropped_samples += len(item) // self._layout.frame_bytes
+            else:
+                self._take_held(item)
+
+    def _take_held(self, item: Word | bytes) -> None:
+        try:
+            self._take(item)
+        except RefusedWordError as err:
+            self.refuse(err.what, str(err), err.utterance_id)
+
+    def _take(self, item: Word | bytes) -> None:
+        if isinstance(item, bytes):
+            self._feed(item)
+        else:
+            self._follow(item)
 
     def greet(self) -> None:
         """Say what there is."""
@@ -137,12 +197,16 @@ class Agent:
         self._desk.turns.counts.refused += what in ("start", "sound")
         if not self._is_told:
             self._is_told = True
-            _log.warning("an agent's %s is refused: %s (further ones of this agent are only told to it)", what, why)
+            printable = what.encode("ascii", "backslashreplace").decode() if what.isprintable() else repr(what)
+            text = "an agent's %s is refused: %s (further ones of this agent are only told to it)"
+            _log.warning(text, printable, why)
         self.tell(type="refused", id=utterance_id, what=what, why=why)
 
     def leave(self) -> None:
         """End what the agent left open, or clear all that it said, as the configuration says."""
+        self._desk.agents.discard(self)
         if self._desk.clears:
+            self.drop_held()
             self._desk.turns.clear(self)
         elif self._open is not None:
             self._open.end()
@@ -155,7 +219,10 @@ class Agent:
         elif word.kind == "end":
             self._end(word)
         elif word.kind == "clear":
-            self._desk.turns.clear(None if word.is_for_all else self)
+            if word.is_for_all:
+                self._desk.clear_all()
+            else:
+                self._desk.turns.clear(self)
             self._open = None
         else:
             self._wish(word)
@@ -164,7 +231,7 @@ class Agent:
         desk = self._desk
         if self._open is not None:
             raise RefusedWordError("start", f"{self._open.utterance_id!r} has not ended", word.utterance_id or None)
-        if len(desk.live) > desk.most_waiting:
+        if desk.n_waiting > desk.most_waiting:
             why = f"{desk.most_waiting} utterances wait already (audio.queue)"
             raise RefusedWordError("start", why, word.utterance_id or None)
         utterance_id = word.utterance_id or desk.next_id()
@@ -175,7 +242,7 @@ class Agent:
         if desk.face is not None:
             desk.face.wake()
         self._open = utterance
-        self._frame_bytes = word.layout.frame_bytes
+        self._layout = word.layout
         desk.live.append(utterance)
         desk.turns.counts.queued += 1
         self.tell(type="queued", id=utterance_id, position=len(desk.live) - 1)
@@ -184,8 +251,13 @@ class Agent:
     def _feed(self, data: bytes) -> None:
         if self._open is None:
             raise RefusedWordError("sound", "no utterance is open: send a start before sound")
-        if len(data) % self._frame_bytes:
-            why = f"{len(data)} bytes are not whole samples of {self._frame_bytes} bytes: this frame is not heard"
+        frame_bytes = self._layout.frame_bytes
+        why = ""
+        if len(data) % frame_bytes:
+            why = f"{len(data)} bytes are not whole samples of {frame_bytes} bytes: this frame is not heard"
+        elif self._layout.sample_format == "f32le":
+            why = fault_of_floats(data)
+        if why:
             raise RefusedWordError("sound", why, self._open.utterance_id)
         self._open.feed(data)
         self._desk.turns.wake()
@@ -200,12 +272,17 @@ class Agent:
         self._desk.turns.wake()
 
     def _wish(self, word: Word) -> None:
+        counts = self._desk.turns.counts
         if word.kind == "rest":
-            self._desk.turns.clear(None)
+            self._desk.clear_all()
             self._open = None
-        if self._desk.face is None:
-            raise RefusedWordError(word.kind, "this program has no face to ask")
         try:
+            if self._desk.face is None:
+                raise RefusedWordError(word.kind, "this program has no face to ask", word.utterance_id or None)
             take_wish(self._desk.face, word.message)
         except (AuEdgeError, ValueError) as err:
-            raise RefusedWordError(word.kind, str(err)) from err
+            counts.wishes_refused += 1
+            raise RefusedWordError(word.kind, str(err), word.utterance_id or None) from err
+        counts.wishes_taken += 1
+        if word.utterance_id:
+            self.tell(type="done", id=word.utterance_id, what=word.kind)

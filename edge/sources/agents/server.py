@@ -17,6 +17,7 @@ from edge.sources.agents.admission import Admission
 from edge.sources.agents.agent import LOOK_AGAIN_S, Agent, Desk, SilentAgentError
 from edge.sources.agents.utterance import AgentUtterance
 from edge.sources.agents.words import NoWordError
+from edge.sources.byte_inputs import end_with_peer
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import Server, ServerConnection
@@ -43,7 +44,7 @@ class TalkServer:
         self._address = address
         self._admission = admission
         self._desk = desk
-        self._agents: set[Agent] = set()
+        self._agents = desk.agents
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -170,10 +171,12 @@ class TalkServer:
         """Serve one agent until it goes."""
         from websockets.exceptions import ConnectionClosed
 
+        _notice_death(connection)
         agent = Agent(self._desk)
         self._agents.add(agent)
         agent.greet()
         sender = asyncio.create_task(agent.send_all(connection.send))
+        releaser = asyncio.create_task(self._release_all(agent))
         try:
             await self._hear_all(agent, connection)
         except ConnectionClosed:
@@ -183,14 +186,16 @@ class TalkServer:
             with contextlib.suppress(ConnectionClosed):
                 await connection.close(1008, str(err)[:100])
         finally:
-            agent.leave()
-            self._agents.discard(agent)
             sender.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
                 await sender
+            while agent.n_held_bytes and not self._desk.clears and not releaser.done():  # what it said is heard
+                await asyncio.sleep(LOOK_AGAIN_S)
+            releaser.cancel()
+            agent.leave()
 
     async def _hear_all(self, agent: Agent, connection: ServerConnection) -> None:
-        """Hear frames, no faster than one can live with; while the agent's buffer is full they wait on the wire."""
+        """Hear frames, no faster than one can live with; where too much is held of the agent they wait on the wire."""
         allowance, looked_s = float(FRAMES_AT_ONCE), time.monotonic()
         async for message in connection:
             now_s = time.monotonic()
@@ -201,8 +206,23 @@ class TalkServer:
             if isinstance(message, str) and len(message) > LONGEST_TEXT:
                 raise NoWordError(f"a text of more than {LONGEST_TEXT} characters is no word")
             agent.hear(message if isinstance(message, str) else bytes(message))
-            while agent.is_full:
+            while agent.is_stuffed:
                 await asyncio.sleep(LOOK_AGAIN_S)
+
+    @staticmethod
+    async def _release_all(agent: Agent) -> None:
+        """Take what is held back of an agent as there is room for it, until cancelled."""
+        with contextlib.suppress(SilentAgentError):  # its connection is closed at its next word
+            while True:
+                await asyncio.sleep(LOOK_AGAIN_S)
+                agent.release()
+
+
+def _notice_death(connection: ServerConnection) -> None:
+    """Let the kernel end the connection of a peer that has died without a word, as soon as a client's of TCP."""
+    link = connection.transport.get_extra_info("socket")
+    if link is not None and link.family != socket.AF_UNIX:
+        end_with_peer(link)
 
 
 async def _end(server: Server) -> None:

@@ -150,7 +150,8 @@ class AgentTurns:
 
     def counters(self) -> dict[str, int]:
         """Return the counts of utterances."""
-        return self.counts.as_counters()
+        wishes = {"wishes_taken": self.counts.wishes_taken, "wishes_refused": self.counts.wishes_refused}
+        return {**self.counts.as_counters(), **wishes}
 
     def warnings(self) -> list[str]:
         """Return the lines that have not been returned before."""

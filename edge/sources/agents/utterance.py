@@ -32,7 +32,7 @@ class AgentUtterance:
         self._spoken = spoken
         self._pieces: deque[bytes] = deque()
         self._n_fed = self._n_taken = 0
-        self._is_ended = self._is_finished = False
+        self._is_ended = self._is_finished = self._is_dropped = False
         self.is_begun = False
         self.n_heard = 0  # samples, in turns before the present one
 
@@ -49,7 +49,9 @@ class AgentUtterance:
     # --- on the server's thread -------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Append whole samples."""
+        """Append whole samples; of what was cleared by another agent they are forgotten."""
+        if self._is_dropped:
+            return
         for begin in range(0, len(data), PIECE_BYTES):
             self._pieces.append(data[begin : begin + PIECE_BYTES])
         self._n_fed += len(data)
@@ -95,6 +97,7 @@ class AgentUtterance:
 
     def drop_all(self) -> int:
         """Forget everything; return how many samples were converted and not heard."""
+        self._is_dropped = True
         self._n_taken = self._n_fed
         self._pieces.clear()
         n_dropped = self._spoken.n_ready

@@ -14,7 +14,7 @@ LONGEST_ID = 64
 FORMATS = ("s16le", "f32le")
 MOST_CHANNELS = 2
 MOST_KEYS = 32
-_PLAIN = PcmLayout("s16le", 1)
+PLAIN = PcmLayout("s16le", 1)
 _ABOUT_UTTERANCES = ("start", "end", "clear")
 _WISHES = tuple(word for word in WISHES if word != "wake")  # a start wakes
 
@@ -43,7 +43,7 @@ class Word:
 
     Attributes:
         kind: "start", "end", "clear", or a wish: "rest", "mood", "look", "gesture".
-        utterance_id: Of start (empty: none given) and end.
+        utterance_id: Of start (empty: none given) and end; of a wish, what its answer shall bear.
         rate_hz: Of start.
         layout: Of start.
         is_for_all: Of clear.
@@ -53,7 +53,7 @@ class Word:
     kind: str
     utterance_id: str = ""
     rate_hz: int = 0
-    layout: PcmLayout = _PLAIN
+    layout: PcmLayout = PLAIN
     is_for_all: bool = False
     message: Mapping[str, object] = field(default_factory=dict)
 
@@ -76,7 +76,7 @@ def read_word(text: str) -> Word:
         raise NoWordError(f"not a JSON object of at most {MOST_KEYS} keys")
     kind = message.get("type")
     if kind in _WISHES:
-        return Word(str(kind), message=message)
+        return Word(str(kind), _id(message, str(kind)), message=message)
     if kind == "start":
         return _start(message)
     if kind == "end":
@@ -109,6 +109,9 @@ def _start(message: Mapping[str, Any]) -> Word:
 
 
 def _id(message: Mapping[str, Any], kind: str) -> str:
+    value = message.get("id")
+    if value is None and kind in _WISHES:
+        return ""
     value = message.get("id", "")
     if not isinstance(value, str) or len(value) > LONGEST_ID:
         raise RefusedWordError(kind, f"id is {_short(value)}; give a text of at most {LONGEST_ID} characters")
