@@ -74,7 +74,7 @@ def load_trained(folder: Path, checkpoint: str = "best.pt") -> tuple[TrainConfig
 
     config = load_config(folder / "config.json")
     try:
-        state = torch.load(folder / checkpoint, weights_only=True)
+        state = torch.load(folder / checkpoint, weights_only=True, map_location="cpu")
     except (OSError, RuntimeError) as err:
         raise InputError(f"weights {folder / checkpoint}", f"cannot be read ({err})", "Train first") from err
     network = build_network(config)

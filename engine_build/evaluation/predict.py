@@ -42,7 +42,7 @@ def predict_corpus(network: Any, corpus: Corpus, n_batch: int = 32) -> Predictio
         np.full((n, 3), np.nan, np.float32),
         np.full(n, -1, np.int64),
     )
-    was_training = network.training
+    was_training, device = network.training, next(network.parameters()).device
     network.eval()
     order = np.argsort(lengths, kind="stable")
     with torch.no_grad():
@@ -53,15 +53,15 @@ def predict_corpus(network: Any, corpus: Corpus, n_batch: int = 32) -> Predictio
             batch = np.zeros(shape, np.float32)
             for row, clip in enumerate(chosen):
                 batch[row, : lengths[clip]] = corpus.features[corpus.clip_frames(clip)]
-            result = network(torch.from_numpy(batch), network.initial_state(len(chosen)))
+            result = network(torch.from_numpy(batch).to(device), network.initial_state(len(chosen)))
             for row, clip in enumerate(chosen):
                 frames, n_clip = corpus.clip_frames(clip), int(lengths[clip])
-                out.activations[frames] = result.activations[row, :n_clip].float().numpy()
-                out.head_deg[frames] = result.head_deg[row, :n_clip].float().numpy()
+                out.activations[frames] = result.activations[row, :n_clip].float().cpu().numpy()
+                out.head_deg[frames] = result.head_deg[row, :n_clip].float().cpu().numpy()
                 if result.geometry is not None:
-                    out.geometry[frames] = result.geometry[row, :n_clip].float().numpy()
+                    out.geometry[frames] = result.geometry[row, :n_clip].float().cpu().numpy()
                 if result.phones is not None:
-                    out.phones[frames] = result.phones[row, :n_clip].argmax(dim=-1).numpy()
+                    out.phones[frames] = result.phones[row, :n_clip].argmax(dim=-1).cpu().numpy()
     network.train(was_training)
     return out
 

@@ -87,7 +87,8 @@ class PaperNetwork(nn.Module):
     def initial_state(self, n_batch: int) -> State:
         """Return the state of a stream that has just begun: all zero."""
         names = {"gru": ("hidden",), "lstm": ("hidden", "cell"), "none": ()}[self.config.recurrence]
-        return {name: torch.zeros(n_batch, self.config.hidden) for name in names}
+        device = self.face.weight.device
+        return {name: torch.zeros(n_batch, self.config.hidden, device=device) for name in names}
 
     def forward(self, windows: Tensor, state: State) -> StreamOutput:
         """Turn spectrogram windows into faces.

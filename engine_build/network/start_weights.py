@@ -37,7 +37,7 @@ def start_weights(path: Path, network: Any, features: NDArray[np.float32]) -> No
         _take_export(path, network, features)
         return
     try:
-        state = torch.load(path, weights_only=True)["network"]
+        state = torch.load(path, weights_only=True, map_location="cpu")["network"]
         network.load_state_dict(state)
     except (OSError, EOFError, pickle.UnpicklingError, RuntimeError, KeyError) as err:
         raise InputError(

@@ -6,7 +6,7 @@ Step s of a run with seed q draws the same batch always, so that a run that was 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,10 @@ class Batch:
     geometry: Float32Array
     phones: NDArray[np.int64]
     is_generated: NDArray[np.bool_]
+
+    def part(self, sequences: slice) -> Batch:
+        """Return some of its sequences."""
+        return Batch(**{field.name: getattr(self, field.name)[sequences] for field in fields(self)})
 
 
 class BatchSampler:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -37,6 +38,8 @@ STREAM_FEATURES: dict[str, Any] = {
     "floor_db": -70.0, "offset_db": 30.0, "scale_db": 60.0,
 }  # fmt: skip
 # offset_db 30: a full-scale sine under this window and these filters has about 30 dB, so it comes out near 0
+
+DECAY_FROM = 0.6  # share of the steps after which the learning rate falls
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class TrainConfig:
         seed: Of everything.
         bfloat16: Compute products in bfloat16 (faster where the processor has it).
         n_threads: Of torch.
+        device: "cpu", "cuda", or "auto": a GPU where torch has one.
     """
 
     network: str = "stream"
@@ -95,6 +99,7 @@ class TrainConfig:
     seed: int = 1
     bfloat16: bool = True
     n_threads: int = 1
+    device: str = "auto"
 
     def feature_spec(self) -> FeatureSpec:
         """Return what the network takes."""
@@ -164,3 +169,10 @@ def _make(cls: Any, values: Mapping[str, Any], prefix: str) -> Any:
         elif isinstance(value, list):
             made[key] = tuple(value)
     return cls(**made)
+
+
+def rate_share(step: int, n_steps: int) -> float:
+    """Return the share of the learning rate at a step: a short rise, a plateau, a cosine to nothing at the end."""
+    rise = min(1.0, (step + 1) / min(200, 1 + n_steps // 10))
+    fall = max(0.0, (step / n_steps - DECAY_FROM) / (1.0 - DECAY_FROM))
+    return rise * 0.5 * (1.0 + math.cos(math.pi * min(1.0, fall)))

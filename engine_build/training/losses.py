@@ -7,6 +7,7 @@ is right on average still trembles), lip geometry through the linear face, head 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -99,9 +100,17 @@ class Target:
     trust: Tensor
 
 
-def weighted_mean(value: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean of value under weight; 0 where all weights are 0."""
-    return (value * weight).sum() / weight.sum().clamp(min=1e-6)
+Part = tuple[Tensor, Tensor]  # of a term: the sum of value times weight, and the sum of the weights
+
+
+def weighted(value: Tensor, weight: Tensor) -> Part:
+    """Return what a mean of value under weight is made of."""
+    return (value * weight).sum(), weight.sum()
+
+
+def alone(weights: Tensor) -> Tensor:
+    """Return the weights of a batch that one process has whole."""
+    return weights
 
 
 def largest_change(one: Tensor, other: Tensor) -> Tensor:
@@ -127,8 +136,9 @@ def face_loss(
     target: Target,
     scale: LabelScale,
     weights: LossWeights,
+    over_all: Callable[[Tensor], Tensor] = alone,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the loss and its terms.
+    """Return the loss and its terms; 0 where nothing has weight.
 
     Args:
         activations: [batch, n_frames, n_channels], predicted.
@@ -138,33 +148,37 @@ def face_loss(
         target: The labels.
         scale: Their statistics.
         weights: Of the terms.
+        over_all: Sums the terms' weights over the processes that share a batch; the sum of what they return is then
+            the loss of the whole batch.
     """
     trust = target.trust[:, None, None]
     confidence = target.confidence * trust
     by_channel = confidence / scale.channel_std
     error = activations - target.activations
-    terms = {"activations": weighted_mean(error.square() / scale.channel_std, confidence)}
+    parts = {"activations": weighted(error.square() / scale.channel_std, confidence)}
     at_rest = confidence * (target.activations < 0.02)
-    terms["sparse"] = (activations * at_rest).sum() / confidence.sum().clamp(min=1e-6)
+    parts["sparse"] = (activations * at_rest).sum(), confidence.sum()
     steps = error[:, 1:] - error[:, :-1]
-    terms["velocity"] = (steps.square() * by_channel[:, 1:]).sum() / confidence[:, 1:].sum().clamp(min=1e-6)
+    parts["velocity"] = (steps.square() * by_channel[:, 1:]).sum(), confidence[:, 1:].sum()
     known = ~torch.isnan(target.geometry) * trust
     wanted = torch.nan_to_num((target.geometry - scale.geometry_mean) / scale.geometry_std)
     lips = activations @ scale.face + scale.rest
     apart = functional.leaky_relu(lips[..., :1], LIPS_PASS)
     lips = (torch.cat([apart, lips[..., 1:]], dim=-1) - scale.geometry_mean) / scale.geometry_std
-    terms["lips"] = weighted_mean((lips - wanted).square(), known)
+    parts["lips"] = weighted((lips - wanted).square(), known)
     closing = torch.isin(target.phones, scale.closing) & (target.geometry[..., 0] < CLOSED_AT_MOST * scale.met)
     narrowest = narrowest_near(apart[..., 0])
-    terms["closures"] = weighted_mean(torch.relu(narrowest - scale.met) / scale.geometry_std[0], closing.float())
+    parts["closures"] = weighted(torch.relu(narrowest - scale.met) / scale.geometry_std[0], closing.float())
     if geometry is not None:
-        terms["geometry"] = weighted_mean((geometry - wanted).square(), known)
+        parts["geometry"] = weighted((geometry - wanted).square(), known)
     turned = ((head_deg - target.head_deg) / scale.head_std_deg).square()
-    terms["head"] = weighted_mean(turned, (target.head_confidence[..., None] * trust).expand_as(turned))
+    parts["head"] = weighted(turned, (target.head_confidence[..., None] * trust).expand_as(turned))
     if phones is not None:
         cross = functional.cross_entropy(
             phones.flatten(0, 1).float(), target.phones.flatten().clamp(min=0), reduction="none"
         )
-        terms["phones"] = weighted_mean(cross, (target.phones >= 0).flatten().float())
-    total = sum((getattr(weights, name) * term for name, term in terms.items()), start=torch.zeros(()))
+        parts["phones"] = weighted(cross, (target.phones >= 0).flatten().float())
+    whole = over_all(torch.stack([weight for _, weight in parts.values()])).clamp(min=1e-6)
+    terms = {name: value / weight for (name, (value, _)), weight in zip(parts.items(), whole, strict=True)}
+    total = sum((getattr(weights, name) * term for name, term in terms.items()), start=activations.new_zeros(()))
     return total, terms

@@ -5,6 +5,7 @@ In: loaded corpora and the configuration. Out: plain numbers and tensors that th
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -89,6 +90,17 @@ def as_target(batch: Batch, generated_trust: float) -> Any:
         torch.from_numpy(batch.geometry),
         torch.from_numpy(batch.phones),
         torch.from_numpy(np.where(batch.is_generated, generated_trust, 1.0).astype(np.float32)),
+    )
+
+
+def on_device(tensors: Any, device: str) -> Any:
+    """Return a dataclass of tensors (and numbers) with its tensors on a device."""
+    import torch
+
+    values = {field.name: getattr(tensors, field.name) for field in fields(tensors)}
+    return replace(
+        tensors,
+        **{name: value.to(device) for name, value in values.items() if isinstance(value, torch.Tensor)},
     )
 
 
