@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OPEN_S = 0.2  # how long the mouth stays open after a clap
 STEP_MS = 10.0
 LARGEST_DELAY_MS = 5000.0  # of `delay_ms`
-PIPELINE_MS = 30.0  # from a sound to its face, about a frame: what `au-edge bench` measures, rounded
+SENT_MS = 5.0  # from the end of a frame to its datagram, as `au-edge bench` measures it
 HELP = "clap at the microphone (or hear the ticks); + face later, - face earlier, q ends"
 
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.second is not None:
         audio = dataclasses.replace(settings.audio, source="microphone", device=arguments.second)
         second = make_source(dataclasses.replace(settings, audio=audio), manifest, clock)
-        return measure(source, second, arguments.duration, sys.stdout)
+        return measure(source, second, arguments.duration, pipeline_ms(manifest.frame_period_s), sys.stdout)
     chosen = tuple(o for o in settings.outputs if o.enabled and arguments.output in (None, o.name))
     outputs = make_outputs(dataclasses.replace(settings, outputs=chosen), manifest, clock)
     shifted = [output for output in outputs if isinstance(output, Output | LaterOutput)]
@@ -188,13 +188,23 @@ class ByEye:
             output.send(self._frame)
 
 
-def measure(first: AudioSource, second: AudioSource, duration_s: float, stream: TextIO) -> int:
+def pipeline_ms(frame_period_s: float) -> float:
+    """Return how much later than a sound its face is sent: on average half a frame, until its end; then the sending.
+
+    Args:
+        frame_period_s: Time between two frames.
+    """
+    return 1000 * frame_period_s / 2 + SENT_MS
+
+
+def measure(first: AudioSource, second: AudioSource, duration_s: float, face_later_ms: float, stream: TextIO) -> int:
     """Listen with both microphones and print the delay.
 
     Args:
         first: The one that au-edge listens to.
         second: The one at the audience.
         duration_s: How long.
+        face_later_ms: By how much the face is later than its sound at the first.
         stream: Where to print.
 
     Returns:
@@ -238,17 +248,18 @@ def measure(first: AudioSource, second: AudioSource, duration_s: float, stream: 
     if failures:
         raise failures[0]
     lag = lag_between(onsets[0], onsets[1])
-    stream.write(report(lag, len(onsets[0]), len(onsets[1])))
+    stream.write(report(lag, len(onsets[0]), len(onsets[1]), face_later_ms))
     return 0 if lag is not None else 1
 
 
-def report(lag: Lag | None, n_first: int, n_second: int) -> str:
+def report(lag: Lag | None, n_first: int, n_second: int, face_later_ms: float) -> str:
     """Return what was found, for a person.
 
     Args:
         lag: Of the second microphone.
         n_first: Claps at the first.
         n_second: Claps at the second.
+        face_later_ms: As `measure` takes it.
     """
     if lag is None:
         return f"too few claps: {n_first} at the first microphone, {n_second} at the second\n"
@@ -256,7 +267,7 @@ def report(lag: Lag | None, n_first: int, n_second: int) -> str:
         f"the sound is {1000 * lag.median_s:.0f} ms later at the second microphone "
         f"(+-{1000 * lag.spread_s:.0f} ms, {lag.n_pairs} claps)\n"
     )
-    delay_ms = 1000 * lag.median_s - PIPELINE_MS
+    delay_ms = 1000 * lag.median_s - face_later_ms
     if delay_ms < 0:
         return found + f"the face is {-delay_ms:.0f} ms later than the sound there: delay the loudspeaker by that\n"
     return found + f"delay_ms = {delay_ms:.0f}    # less what the receiver itself needs to show a face\n"

@@ -63,6 +63,7 @@ class Expression:
         self._resting = 0.0
         self._lids_waiting: deque[str] = deque(maxlen=MOST_GESTURES_WAITING)
         self._lids_waited_s = 0.0
+        self._were_lids_down = False
         self._head_deg = np.zeros(3, np.float32)
         self._is_idle = False  # nothing is shown: nearly every frame of nearly every face, which shall cost nothing
 
@@ -161,6 +162,9 @@ class Expression:
 
     def _take_wishes(self, activations: Float32Array, step_s: float) -> None:
         """Begin what was asked for since the frame before; in a rest nothing begins."""
+        is_down = self._is_lid_down(activations)
+        are_lids_up = not (is_down or self._were_lids_down)  # a frame that shows them up parts two blinks
+        self._were_lids_down = is_down
         if self._is_rest_wanted:
             if self._resting == 1.0:
                 self._settle()
@@ -171,7 +175,7 @@ class Expression:
         if self._wanted_look != self._look:
             self._look = self._wanted_look
             is_large = self._gaze.want(self._look, self._head_deg, self._gestures.head_deg)
-            if is_large and not self.is_lids_busy and not self._is_lid_down(activations):
+            if is_large and not self.is_lids_busy and are_lids_up:
                 self._gestures.start("blink")
         while self._wanted_gestures:
             name = self._wanted_gestures.popleft()
@@ -181,7 +185,7 @@ class Expression:
                 self._gestures.start(name)
         if self._lids_waiting and not self._gestures.is_lids_busy:  # two blinks that meet would be half a blink
             self._lids_waited_s += step_s
-            if not self._is_lid_down(activations) or self._lids_waited_s > LIDS_WAIT_S:
+            if are_lids_up or self._lids_waited_s > LIDS_WAIT_S:
                 self._lids_waited_s = 0.0
                 self._gestures.start(self._lids_waiting.popleft())
 

@@ -17,7 +17,8 @@ MOST_SOURCES = 8  # decoders kept, for senders that announce names
 MOST_CHANNELS = 512
 LARGEST_GAP = 10_000  # a larger step of the sequence is a restart, not a loss
 RESTART_STEP_BACK = 100  # frames; a smaller step back is a datagram that was overtaken
-RATE_WINDOW_FRAMES = 60
+RATE_WINDOW_S = 2.0
+MOST_TIMES = 600  # kept for the rate: of 300 frames a second
 
 Address = tuple[str, int]
 Decode = Callable[[bytes], ReceivedFrame | None]  # raises ValueError for what is none of our formats
@@ -59,7 +60,7 @@ class Arrivals:
         self._source: Address | None = None
         self._last_s = float("-inf")
         self._last_sequence: int | None = None
-        self._times_s: deque[float] = deque(maxlen=RATE_WINDOW_FRAMES)
+        self._times_s: deque[float] = deque(maxlen=MOST_TIMES)
         self._shown = self._lost = self._late = self._refused = self._others = 0
 
     @property
@@ -97,6 +98,8 @@ class Arrivals:
             return None
         self._last_s = now_s
         self._times_s.append(now_s)
+        while self._times_s[0] < now_s - RATE_WINDOW_S:
+            self._times_s.popleft()
         self._shown += 1
         return frame
 

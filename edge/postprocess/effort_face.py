@@ -17,7 +17,7 @@ from edge.frames import AUFrame, Float32Array, State
 from edge.postprocess.effort import VOICED_PERIODICITY, Effort
 from edge.postprocess.effort_weights import N_MEASURES, EffortWeights
 from edge.postprocess.spectrum import MEASURES as SPECTRAL
-from edge.postprocess.spectrum import VoiceSpectrum
+from edge.postprocess.spectrum import WINDOW_S, VoiceSpectrum
 from edge.postprocess.voice import Voicing
 
 # channel without its side -> (effort without tension, effort with tension, subdued), at amount 1
@@ -36,7 +36,7 @@ MOUTH_PREFIXES = ("mouth", "jaw")
 MOUTH_EFFORT, MOUTH_SUBDUED = 0.35, -0.20  # change of the factor on jaw and mouth
 HEAD_EFFORT, HEAD_SUBDUED = 0.5, -0.25  # change of the factor on the head's turns
 HEAD_DOWN_DEG = -2.0  # pitch of a wholly subdued voice
-SPECTRUM_EVERY = 2  # voiced frames: what is heard is a mean over a second
+SPECTRUM_EVERY_S = 1 / 15  # of voiced sound: what is heard is a mean over a second
 
 
 class EffortFace:
@@ -63,6 +63,8 @@ class EffortFace:
         self._is_on = settings.amount > 0
         self._voicing = voicing
         self._spectrum = VoiceSpectrum(rate_hz)
+        self._spectrum_every = max(1, round(SPECTRUM_EVERY_S / frame_period_s))
+        self._is_frame_short = frame_period_s < WINDOW_S
         self._measures = np.zeros(N_MEASURES)
         self._moves = np.zeros((len(channels), 3), np.float32)
         for i, name in enumerate(channels):
@@ -81,6 +83,7 @@ class EffortFace:
     def reset(self) -> None:
         """Forget the speaker; the gate resets the voicing."""
         self.effort.reset()
+        self._spectrum.reset()
         self._n_voiced = 0
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
@@ -106,11 +109,15 @@ class EffortFace:
     def _hear(self, frame: AUFrame, newest: Float32Array) -> None:
         """Follow the voice by one frame."""
         is_voiced = self._voicing.periodicity >= VOICED_PERIODICITY
-        if not is_voiced or frame.state is not State.LIVE or frame.is_over:
+        is_heard = is_voiced and frame.state is State.LIVE and not frame.is_over
+        is_due = is_heard and self._n_voiced % self._spectrum_every == 0
+        if self._is_frame_short and not is_due:  # the window of a later one reaches back into this frame
+            self._spectrum.hear(newest)
+        if not is_heard:
             self.effort.pause()
             return
         measures = self._measures
-        if self._n_voiced % SPECTRUM_EVERY == 0:
+        if is_due:
             self._spectrum.measure(newest)
             measures[2 : 2 + len(SPECTRAL)] = self._spectrum.values
         self._n_voiced += 1

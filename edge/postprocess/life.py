@@ -1,7 +1,8 @@
 """What a face does by itself: blinks, small eye movements, breathing, a slow sway of the head.
 
-All of it is a function of a seed and of the frames' own time, so that the same stream gives the same face. Each part
-has an amplitude and is off at 0. Speech makes it livelier, the end of a phrase often brings a blink.
+All of it is a function of a seed and of the frames' own time, so that the same stream gives the same face, whatever its
+frame rate: what is due between two frames counts from when it was due. Each part has an amplitude and is off at 0.
+Speech makes it livelier, the end of a phrase often brings a blink.
 
 Source: 15 to 20 blinks a minute at rest and more in conversation: Bentivoglio et al., "Analysis of blink rate patterns
 in normal subjects", Movement Disorders 1997. The other numbers are choices within what is usual for a person.
@@ -61,7 +62,10 @@ class Life:
     def reset(self) -> None:
         """Begin anew: the same times follow."""
         self._random = random.Random(self._seed)
+        # Of their own: which of two that are due in one frame comes first must not change what follows.
+        self._blinks, self._looks = (random.Random(f"{self._seed} {name}") for name in ("blinks", "looks"))
         self._last_s = math.nan
+        self._step_s = 0.0
         self._was_speech = False
         self._liveliness = REST_LIVELINESS
         self._blink_start_s = self._blink_end_s = -math.inf
@@ -85,6 +89,7 @@ class Life:
         is_speech = frame.state == State.LIVE
         step_s = min(max(now_s - self._last_s, 0.0), 1.0) if not math.isnan(self._last_s) else 0.0
         self._last_s = now_s
+        self._step_s = step_s
         wanted = 1.0 if is_speech else REST_LIVELINESS
         self._liveliness += (wanted - self._liveliness) * (1 - math.exp(-step_s / LIVELINESS_S))
         if not may_blink:
@@ -103,13 +108,13 @@ class Life:
     def _apply_blink(self, frame: AUFrame, now_s: float, is_speech: bool) -> None:
         """Shut the lids when it is time."""
         if math.isnan(self._next_blink_s):
-            self._next_blink_s = now_s + self._interval_s(BLINK_INTERVAL_S[is_speech], INTERVAL_SPREAD)
-        if self._was_speech and not is_speech and self._random.random() < PHRASE_END_PART:
-            self._next_blink_s = min(self._next_blink_s, now_s + self._random.uniform(*PHRASE_END_DELAY_S))
+            self._next_blink_s = now_s + _interval_s(self._blinks, BLINK_INTERVAL_S[is_speech], INTERVAL_SPREAD)
+        if self._was_speech and not is_speech and self._blinks.random() < PHRASE_END_PART:
+            self._next_blink_s = min(self._next_blink_s, now_s + self._blinks.uniform(*PHRASE_END_DELAY_S))
         if now_s >= self._next_blink_s and now_s >= self._blink_end_s:
-            self._blink_start_s = now_s
-            self._blink_end_s = now_s + self._random.uniform(*BLINK_S)
-            pause_s = self._interval_s(BLINK_INTERVAL_S[is_speech], INTERVAL_SPREAD)
+            self._blink_start_s = self._due_s(self._next_blink_s, now_s)
+            self._blink_end_s = self._blink_start_s + self._blinks.uniform(*BLINK_S)
+            pause_s = _interval_s(self._blinks, BLINK_INTERVAL_S[is_speech], INTERVAL_SPREAD)
             self._next_blink_s = self._blink_end_s + pause_s
         if now_s < self._blink_end_s:
             shut = self._settings.blink * lid(now_s - self._blink_start_s, self._blink_end_s - self._blink_start_s)
@@ -121,10 +126,11 @@ class Life:
     def _apply_look(self, frame: AUFrame, now_s: float, is_speech: bool) -> None:
         """Look a little elsewhere from time to time; the eyes jump, they do not glide."""
         if math.isnan(self._next_look_s) or now_s >= self._next_look_s:
-            largest_deg = self._settings.saccade_deg
-            self._look_left_deg = min(max(self._random.gauss(0, largest_deg / 2), -largest_deg), largest_deg)
-            self._look_up_deg = 0.6 * min(max(self._random.gauss(0, largest_deg / 2), -largest_deg), largest_deg)
-            self._next_look_s = now_s + self._interval_s(FIXATION_S[is_speech], FIXATION_SPREAD)
+            largest_deg, looks = self._settings.saccade_deg, self._looks
+            self._look_left_deg = min(max(looks.gauss(0, largest_deg / 2), -largest_deg), largest_deg)
+            self._look_up_deg = 0.6 * min(max(looks.gauss(0, largest_deg / 2), -largest_deg), largest_deg)
+            look_s = _interval_s(looks, FIXATION_S[is_speech], FIXATION_SPREAD)
+            self._next_look_s = self._due_s(self._next_look_s, now_s) + look_s
         left, up = self._look_left_deg / FULL_LOOK_DEG, self._look_up_deg / FULL_LOOK_DEG
         self._add(frame, ("eyeLookOutLeft", "eyeLookInRight"), left)
         self._add(frame, ("eyeLookInLeft", "eyeLookOutRight"), -left)
@@ -147,9 +153,14 @@ class Life:
                 if place >= 0:
                     frame.activations[place] = min(1.0, float(frame.activations[place]) + amount)
 
-    def _interval_s(self, median_s: float, spread: float) -> float:
-        interval_s = median_s * math.exp(self._random.gauss(0, spread))
-        return min(max(interval_s, min(SHORTEST_INTERVAL_S, median_s / 2)), LONGEST_INTERVAL_S)
+    def _due_s(self, due_s: float, now_s: float) -> float:
+        """Return when something began that this frame is the first to show: since the frame before, or now."""
+        return due_s if now_s - due_s <= self._step_s else now_s
+
+
+def _interval_s(source: random.Random, median_s: float, spread: float) -> float:
+    interval_s = median_s * math.exp(source.gauss(0, spread))
+    return min(max(interval_s, min(SHORTEST_INTERVAL_S, median_s / 2)), LONGEST_INTERVAL_S)
 
 
 def lid(time_s: float, duration_s: float) -> float:

@@ -51,6 +51,7 @@ class SilenceGate:
 
     def reset(self) -> None:
         """Close the gate and forget the room and the speaker."""
+        self._level.reset()
         self._voicing.reset()
         self._speech.reset()
         self._recent[:] = 0.0

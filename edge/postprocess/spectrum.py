@@ -55,8 +55,12 @@ class VoiceSpectrum:
         self._peaks_at = int(np.searchsorted(at_hz, PEAK_FROM_HZ))
         self.values = np.zeros(len(MEASURES))
 
-    def measure(self, samples: Float32Array) -> None:
-        """Write `values` [4], in the order of MEASURES: three ratios in dB, the centroid in octaves.
+    def reset(self) -> None:
+        """Forget the past."""
+        self._slow[:] = 0.0
+
+    def hear(self, samples: Float32Array) -> None:
+        """Take in sound.
 
         Args:
             samples: float32 [n], what came since the call before; of more than 33 ms, the newest.
@@ -64,9 +68,18 @@ class VoiceSpectrum:
         n = min(len(samples) // self._step, len(self._slow))
         if n == 0:
             return
-        self._slow[:-n] = 0.0  # a shorter stretch than usual, at a beginning
+        if n < len(self._slow):
+            self._slow[:-n] = self._slow[n:]
         kept = samples[len(samples) - n * self._step :].reshape(n, self._step)
         np.matmul(kept, self._mean_weights, out=self._slow[len(self._slow) - n :])
+
+    def measure(self, samples: Float32Array) -> None:
+        """Take in sound and write `values` [4], in the order of MEASURES: three ratios in dB, the centroid in octaves.
+
+        Args:
+            samples: As `hear` takes them.
+        """
+        self.hear(samples)
         np.multiply(self._slow, self._hann, out=self._windowed)
         if _HAS_OUT:
             np.fft.rfft(self._windowed, out=self._spectrum)  # type: ignore[arg-type,unused-ignore]

@@ -2,7 +2,8 @@
 
 The level leaves out what lies below voices, so that neither rumble nor a knock at the microphone counts as sound. The
 voicing is the largest normalised autocorrelation at the periods of voices: near 1 in a vowel, near 0.2 in breath,
-hiss, wind and fans, however loud they are. Neither filters with memory, so nothing rings after a gap.
+hiss, wind and fans, however loud they are. Neither filters with memory, so nothing rings after a gap: what is kept of
+the past is sound, so that both hear alike at any frame rate.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ BAND_RATE_HZ = 11_025.0  # means of samples at about this rate: what lies above 
 # Blocks of 1/150 s lose a cubic: -49 dB at 50 Hz, -20 dB at 120 Hz, -7 dB at 200 Hz, -1 dB at 300 Hz.
 BLOCK_HZ = 150.0
 POLYNOMIAL_DEGREE = 3
+LEVEL_S = 1 / 30  # of sound that a level is taken over at least: a shorter frame's sound alone swings with the pitch
 TAIL_S = 0.0135  # the end of a stretch: two blocks; a click is over by then, the beginning of a word is not
 
 VOICING_RATE_HZ = 5500.0  # enough for the harmonics that make a voice periodic
@@ -48,7 +50,8 @@ class VoiceLevel:
 
     Args:
         rate_hz: Of the samples.
-        longest_s: Of a stretch that is measured whole; of a longer one, the newest part.
+        longest_s: Of a stretch that is measured whole; of a longer one, the newest part. A stretch below LEVEL_S is
+            measured with what came before it.
     """
 
     def __init__(self, rate_hz: int, longest_s: float) -> None:
@@ -56,7 +59,8 @@ class VoiceLevel:
         slow_rate_hz = rate_hz / self._step
         self._n_in_block = max(POLYNOMIAL_DEGREE + 2, round(slow_rate_hz / BLOCK_HZ))
         self._n_tail_blocks = max(1, round(TAIL_S * slow_rate_hz / self._n_in_block))
-        n_blocks = math.ceil(longest_s * slow_rate_hz / self._n_in_block)
+        n_blocks = math.ceil(max(longest_s, LEVEL_S) * slow_rate_hz / self._n_in_block)
+        self._past = np.zeros(round(LEVEL_S * rate_hz), np.float32)
         self._slow = np.empty(n_blocks * self._n_in_block, np.float32)
         self._slope = np.empty_like(self._slow)
         self._parts = np.empty((n_blocks, POLYNOMIAL_DEGREE + 1), np.float32)
@@ -67,15 +71,24 @@ class VoiceLevel:
         self._polynomials_back = np.ascontiguousarray(self._polynomials.T)
         self.tail_dbfs = LEVEL_FLOOR_DBFS
 
+    def reset(self) -> None:
+        """Forget the past."""
+        self._past[:] = 0.0
+        self.tail_dbfs = LEVEL_FLOOR_DBFS
+
     def of(self, samples: Float32Array) -> float:
         """Return the level, and keep that of the end in `tail_dbfs`.
 
         Args:
-            samples: float32 [n], full scale = 1.0.
+            samples: float32 [n], full scale = 1.0, what came since the call before.
 
         Returns:
             dB relative to a full-scale square wave; at least LEVEL_FLOOR_DBFS.
         """
+        if 0 < len(samples) < len(self._past):
+            self._past[: -len(samples)] = self._past[len(samples) :]
+            self._past[len(self._past) - len(samples) :] = samples
+            samples = self._past
         n_blocks = min(len(samples) // (self._step * self._n_in_block), len(self._parts))
         n = n_blocks * self._n_in_block
         if n == 0:

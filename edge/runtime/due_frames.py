@@ -8,7 +8,7 @@ import numpy as np
 
 from edge.frames import AUFrame
 
-MOST_WAITING = 64  # two seconds; more is never computed ahead
+MOST_WAITING = 128  # two seconds at 60 a second; more is never computed ahead
 
 
 class DueFrames:

@@ -25,9 +25,7 @@ from edge.runtime.fallback import Fallback
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.source_keeper import SourceKeeper
 
-STOP_FRAMES = (
-    6  # sent at the end: 0.2 s at 30 a second, eased over the first, so that a lost datagram or two do no harm
-)
+STOP_S, STOPPED_S = 0.2, 0.06  # of frames at the end; of them at rest, so that a lost datagram or two do no harm
 _NO_SAMPLES = np.zeros(0, np.float32)
 _log = logging.getLogger("au-edge.loop")
 
@@ -240,7 +238,8 @@ class FrameLoop:
     def _send_stopping(self) -> None:
         """Ease to neutral, say so, and leave receivers with a face at rest."""
         frame = self._idle_frame
-        ease = LossSettings(hold_ms=0.0, ease_ms=(STOP_FRAMES - 2) * self._period_s * 1000)
+        n_ease, n_rest = stopping_frames(self._period_s)
+        ease = LossSettings(hold_ms=0.0, ease_ms=n_ease * self._period_s * 1000)
         fallback = Fallback(ease, self._pipeline.manifest.n_channels)
         due_s = self._clock.monotonic_s()
         self._fill_idle(frame, due_s)
@@ -248,7 +247,7 @@ class FrameLoop:
         for stage in self._last_stages:  # a mood is eased away too, and a rig's limits hold to the end
             stage.apply(frame, _NO_SAMPLES)
         fallback.remember(frame)
-        for i in range(STOP_FRAMES):
+        for i in range(n_ease + n_rest):
             fallback.fill(frame, (i + 1) * self._period_s)
             frame.state = State.STOPPING
             frame.capture_time_s = due_s
@@ -256,3 +255,13 @@ class FrameLoop:
             if self._is_live:
                 due_s += self._period_s
                 self._clock.sleep_until(due_s)
+
+
+def stopping_frames(period_s: float) -> tuple[int, int]:
+    """Return how many frames ease to rest at the end, and how many say that it is reached.
+
+    Args:
+        period_s: Time between two frames.
+    """
+    n_rest = max(2, round(STOPPED_S / period_s))
+    return max(1, round(STOP_S / period_s) - n_rest), n_rest

@@ -48,9 +48,9 @@ def stream(
 SCREEN = [i / 60 for i in range(60 * 8)]
 
 
-@pytest.mark.parametrize("jitter_s", [0.0, 0.02, 0.06], ids=["even", "20 ms", "60 ms"])
-def test_a_ramp_stays_a_ramp_at_the_screens_rate(jitter_s: float) -> None:
-    shown = played(stream(8.0, jitter_s), SCREEN)
+@pytest.mark.parametrize(("rate_hz", "jitter_s"), [(30.0, 0.0), (60.0, 0.0), (60.0, 0.02), (30.0, 0.06)])
+def test_a_ramp_stays_a_ramp_at_the_screens_rate(rate_hz: float, jitter_s: float) -> None:
+    shown = played(stream(8.0, jitter_s, rate_hz=rate_hz), SCREEN)
     late = [(now, pose) for now, pose in zip(SCREEN, shown, strict=True) if pose and now > 3.0]
     values = np.array([pose[1] for _, pose in late])
     steps = np.diff(values)
@@ -58,7 +58,19 @@ def test_a_ramp_stays_a_ramp_at_the_screens_rate(jitter_s: float) -> None:
     assert np.percentile(steps, 95) < 1.5 / 60
     # A frame interval and what the arrivals vary: no more delay than that is added to the 10 ms of the way.
     lag = np.array([now for now, _ in late]) - values
-    assert lag.max() < 0.01 + 1 / 30 + jitter_s + 0.02
+    assert lag.max() < 0.01 + 1 / rate_hz + jitter_s + 0.02
+
+
+def test_the_delay_follows_the_arrivals_in_the_same_time_at_any_frame_rate() -> None:
+    def delays_s(rate_hz: float) -> np.ndarray:
+        calm, rough = stream(6.0, rate_hz=rate_hz), stream(8.0, 0.06, rate_hz=rate_hz)
+        arrivals = [now if now[3] < 6.0 else late for now, late in zip(calm + rough[len(calm) :], rough, strict=True)]
+        return np.array([pose[2] if pose else 0.0 for pose in played(arrivals, SCREEN)])
+
+    slow, fast = delays_s(30.0), delays_s(60.0)
+    # Less a period, which is what a frame waits for the next one, the delay is that of the jitter alone.
+    difference = (slow - 1 / 30) - (fast - 1 / 60)
+    assert np.abs(difference[300:]).max() < 0.015
 
 
 def test_what_is_shown_never_goes_back() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from edge.commands.sync import ByEye, measure, report
+from edge.commands.sync import ByEye, measure, pipeline_ms, report
 from edge.errors import DeviceError
 from edge.frames import AudioChunk, State
 from edge.outputs.json_udp import JsonCodec, decode
@@ -111,7 +111,7 @@ def test_two_microphones_measure_the_way_of_the_sound(later_s: float) -> None:
     sound = claps([0.5, 1.5, 2.5, 3.5], RATE_HZ, 4.5)
     screen = io.StringIO()
     first, second = PlayedSource(sound, FakeClock()), PlayedSource(sound, FakeClock(), later_s)
-    assert measure(first, second, 10.0, screen) == 0
+    assert measure(first, second, 10.0, 20.0, screen) == 0
     assert f"{1000 * later_s:.0f} ms later at the second" in screen.getvalue()
 
 
@@ -119,7 +119,7 @@ def test_too_few_claps_are_said() -> None:
     quiet = claps([], RATE_HZ, 1.0)
     screen = io.StringIO()
     start_s = time.monotonic()
-    assert measure(PlayedSource(quiet, FakeClock()), PlayedSource(quiet, FakeClock()), 5.0, screen) == 1
+    assert measure(PlayedSource(quiet, FakeClock()), PlayedSource(quiet, FakeClock()), 5.0, 20.0, screen) == 1
     assert time.monotonic() - start_s < 3
     assert "too few claps" in screen.getvalue()
 
@@ -131,12 +131,18 @@ def test_a_microphone_that_cannot_be_had_is_the_error() -> None:
 
     sound = claps([], RATE_HZ, 1.0)
     with pytest.raises(OSError, match="no such card"):
-        measure(PlayedSource(sound, FakeClock()), Broken(sound, FakeClock()), 5.0, io.StringIO())
+        measure(PlayedSource(sound, FakeClock()), Broken(sound, FakeClock()), 5.0, 20.0, io.StringIO())
 
 
 @pytest.mark.parametrize(("lag_s", "text"), [(0.15, "delay_ms = 120"), (0.01, "delay the loudspeaker by that")])
 def test_the_report_says_what_to_set(lag_s: float, text: str) -> None:
-    assert text in report(Lag(lag_s, 0.001, 5), 5, 5)
+    assert text in report(Lag(lag_s, 0.001, 5), 5, 5, 30.0)
+
+
+def test_a_face_of_more_frames_a_second_is_sooner_there() -> None:
+    slow, fast = (pipeline_ms(1 / rate_hz) for rate_hz in (30, 60))
+    assert slow - fast == pytest.approx(1000 * (1 / 30 - 1 / 60) / 2)
+    assert 1000 / 60 < slow < 1000 / 30
 
 
 def test_nobody_is_asked_to_clap_for_a_microphone_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,5 +154,5 @@ def test_nobody_is_asked_to_clap_for_a_microphone_that_is_not_there(monkeypatch:
 
     monkeypatch.setattr(second, "open", fail)
     with pytest.raises(DeviceError):
-        measure(first, second, 0.1, screen)  # type: ignore[arg-type]
+        measure(first, second, 0.1, 20.0, screen)  # type: ignore[arg-type]
     assert screen.getvalue() == ""

@@ -18,12 +18,13 @@ from edge.config.settings import SilenceSettings
 from edge.frames import AudioChunk, AUFrame, State
 from edge.metrics.counters import Metrics
 from edge.postprocess.silence import SilenceGate
-from tests.edge.postprocess.sounds import PERIOD_S, PERIOD_SAMPLES, RATE_HZ, at_level, band_noise
+from tests.edge.postprocess.sounds import RATE_HZ, at_level, band_noise
 
 BREATH_BELOW_DB = 32.0
 SPEECH_DBFS = -18.0  # median of the recording's loud parts
 LEAD_S, SPEECH_S, BREATH_S, SILENCE_S = 1.0, 5.0, 0.8, 1.0
 REST_S = 0.2
+AWAKE_S = 1 / 30
 RESTING = 0.05  # of a mouth channel: nobody sees less
 
 
@@ -48,50 +49,53 @@ def _scene(gain_db: float, floor_dbfs: float | None) -> tuple[np.ndarray, float,
     return sound, LEAD_S, LEAD_S + SPEECH_S
 
 
-def _gate_on(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return when each frame ends, and how far it is awake."""
-    gate = SilenceGate(SilenceSettings(), PERIOD_S, RATE_HZ)
-    pieces = np.split(sound[: len(sound) // PERIOD_SAMPLES * PERIOD_SAMPLES], len(sound) // PERIOD_SAMPLES)
+def _gate_on(sound: np.ndarray, rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return when each frame ends, and how far it is awake, at a rate of frames."""
+    n = RATE_HZ // rate_hz
+    gate = SilenceGate(SilenceSettings(), 1 / rate_hz, RATE_HZ)
+    pieces = np.split(sound[: len(sound) // n * n], len(sound) // n)
     awake = []
     for piece in pieces:
         frame = AUFrame.neutral(1)
         frame.activations[:] = 1
         gate.apply(frame, piece)
         awake.append(float(frame.activations[0]))
-    return (np.arange(len(pieces)) + 1) * PERIOD_S, np.array(awake)
+    return (np.arange(len(pieces)) + 1) / rate_hz, np.array(awake)
 
 
-SCENES = [(gain, floor) for gain in (0.0, -10.0, -20.0) for floor in (None, -60.0, -55.0)]
+SCENES = [(gain, floor, 30) for gain in (0.0, -10.0, -20.0) for floor in (None, -60.0, -55.0)]
+SCENES += [(0.0, None, 60), (-10.0, -55.0, 60), (-20.0, -60.0, 60)]
 
 
-@pytest.mark.parametrize(("gain_db", "floor_dbfs"), SCENES)
+@pytest.mark.parametrize(("gain_db", "floor_dbfs", "rate_hz"), SCENES)
 def test_after_loud_or_quiet_speech_breath_and_silence_find_the_face_at_rest(
-    gain_db: float, floor_dbfs: float | None
+    gain_db: float, floor_dbfs: float | None, rate_hz: int
 ) -> None:
     sound, _, end_s = _scene(gain_db, floor_dbfs)
-    time_s, awake = _gate_on(sound)
+    time_s, awake = _gate_on(sound, rate_hz)
     assert awake[time_s > end_s + REST_S].max() <= 0.001
 
 
-@pytest.mark.parametrize(("gain_db", "floor_dbfs"), SCENES)
-def test_hardly_a_frame_of_speech_is_cut(gain_db: float, floor_dbfs: float | None) -> None:
+@pytest.mark.parametrize(("gain_db", "floor_dbfs", "rate_hz"), SCENES)
+def test_hardly_a_frame_of_speech_is_cut(gain_db: float, floor_dbfs: float | None, rate_hz: int) -> None:
     sound, begin_s, end_s = _scene(gain_db, floor_dbfs)
-    time_s, awake = _gate_on(sound)
+    time_s, awake = _gate_on(sound, rate_hz)
     clean, _, _ = _scene(0.0, None)
-    power = np.mean(clean[: len(time_s) * PERIOD_SAMPLES].reshape(-1, PERIOD_SAMPLES) ** 2, axis=1)
+    n = RATE_HZ // rate_hz
+    power = np.mean(clean[: len(time_s) * n].reshape(-1, n) ** 2, axis=1)
     is_heard = 10 * np.log10(power + 1e-12) > SPEECH_DBFS - 30.0  # without the pauses between phrases
-    spoken = is_heard & (time_s > begin_s + PERIOD_S) & (time_s < end_s)
+    spoken = is_heard & (time_s > begin_s + 1 / rate_hz) & (time_s < end_s)
     assert spoken.mean() > 0.5
     is_clear = floor_dbfs is None or SPEECH_DBFS + gain_db - floor_dbfs > 20.0  # below it weak sounds drown
     assert np.mean(awake[spoken] < 0.5) < (0.02 if is_clear else 0.03)
 
 
-@pytest.mark.parametrize(("gain_db", "floor_dbfs"), SCENES)
-def test_the_first_frame_of_a_phrase_is_awake(gain_db: float, floor_dbfs: float | None) -> None:
+@pytest.mark.parametrize(("gain_db", "floor_dbfs", "rate_hz"), SCENES)
+def test_a_phrase_is_awake_after_a_30th_of_a_second(gain_db: float, floor_dbfs: float | None, rate_hz: int) -> None:
     sound, begin_s, _ = _scene(gain_db, floor_dbfs)
-    time_s, awake = _gate_on(sound)
+    time_s, awake = _gate_on(sound, rate_hz)
     assert awake[time_s < begin_s].max() == 0.0
-    assert awake[time_s > begin_s + PERIOD_S / 2][0] >= 0.5
+    assert awake[time_s > begin_s + AWAKE_S - 1e-6][0] >= 0.5
 
 
 def test_the_mouth_of_the_shipped_network_rests_within_200_ms() -> None:

@@ -146,7 +146,7 @@ class Collector:
         self.is_closed = True
 
 
-def manifest(lookahead_ms: float = 0.0) -> Manifest:
+def manifest(lookahead_ms: float = 0.0, frame_rate: int = 30) -> Manifest:
     """Return the facts of a network with two channels."""
     return Manifest(
         path=Path("double.json"),
@@ -156,7 +156,7 @@ def manifest(lookahead_ms: float = 0.0) -> Manifest:
         sha256="",
         precision="float32",
         sample_rate_hz=RATE_HZ,
-        frame_rate=Fraction(30),
+        frame_rate=Fraction(frame_rate),
         features={"kind": "none"},
         input="x",
         state=(StateTensor("h", "h_out", (1, 1)),),
@@ -170,8 +170,8 @@ def manifest(lookahead_ms: float = 0.0) -> Manifest:
     )
 
 
-def pipeline(session: CountingSession, metrics: Metrics, lookahead_ms: float = 0.0) -> Pipeline:
+def pipeline(session: CountingSession, metrics: Metrics, lookahead_ms: float = 0.0, frame_rate: int = 30) -> Pipeline:
     """Return the real pipeline over a double of the network."""
-    facts = manifest(lookahead_ms)
+    facts = manifest(lookahead_ms, frame_rate)
     framer = Framer(FrameAxis(RATE_HZ, facts.frame_rate), LastSample.window_samples)
     return Pipeline(facts, lambda: RATE_HZ, lambda rate_hz: None, framer, LastSample(), session, [], metrics)

@@ -14,11 +14,12 @@ from edge.contracts import FrameStage
 from edge.errors import BackendError
 from edge.frames import AUFrame, State
 from edge.metrics.counters import Metrics
-from edge.runtime.loop import STOP_FRAMES, FrameLoop
+from edge.runtime.loop import FrameLoop, stopping_frames
 from edge.runtime.source_keeper import SourceKeeper
 from tests.edge.runtime.doubles import Collector, CountingSession, ManualClock, ScriptedSource, manifest, pipeline
 
 PERIOD_S = 1 / 30
+STOP_FRAMES = sum(stopping_frames(PERIOD_S))
 
 
 def run(
@@ -28,6 +29,7 @@ def run(
     open_failures: int = 0,
     stop_after_s: float = 1e9,
     last_stages: tuple[FrameStage, ...] = (),
+    frame_rate: int = 30,
 ):
     clock = ManualClock()
     source = ScriptedSource(clock, script, open_failures)
@@ -44,9 +46,8 @@ def run(
             stop.set()
 
     clock.on_sleep = on_sleep
-    loop = FrameLoop(
-        keeper, pipeline(session, metrics), last_stages, [output], LossSettings(), clock, metrics, is_live=is_live
-    )
+    made = pipeline(session, metrics, frame_rate=frame_rate)
+    loop = FrameLoop(keeper, made, last_stages, [output], LossSettings(), clock, metrics, is_live=is_live)
     loop.run(stop)
     return output.frames, metrics, session, source
 
@@ -96,8 +97,9 @@ def test_a_file_is_never_late() -> None:
     assert metrics.late_frames == 0
 
 
-def test_without_sound_the_face_is_held_then_eased_then_neutral_at_the_frame_rate() -> None:
-    frames, _, _, _ = run([("sound", 1470)] * 5, stop_after_s=2.0)
+@pytest.mark.parametrize("rate_hz", [30, 60])
+def test_without_sound_the_face_is_held_then_eased_then_neutral_at_the_frame_rate(rate_hz: int) -> None:
+    frames, _, _, _ = run([("sound", 44_100 // rate_hz)] * 5, stop_after_s=2.0, frame_rate=rate_hz)
     without = [f for f in frames if f.state in (State.HELD, State.NEUTRAL)]
     held = [f for f in without if f.state is State.HELD]
     assert held[0].activations[1] == pytest.approx(frames[4].activations[1])
@@ -106,10 +108,10 @@ def test_without_sound_the_face_is_held_then_eased_then_neutral_at_the_frame_rat
     assert without[-1].state is State.NEUTRAL
     assert without[-1].activations.max() == 0
     steps = np.diff([f.capture_time_s for f in without])
-    assert np.median(steps) == pytest.approx(PERIOD_S, rel=0.05)
+    assert np.median(steps) == pytest.approx(1 / rate_hz, rel=0.05)
     loss = LossSettings()
     neutral_from_s = next(f.capture_time_s for f in without if f.state is State.NEUTRAL) - frames[4].capture_time_s
-    assert neutral_from_s == pytest.approx((loss.hold_ms + loss.ease_ms) / 1000, abs=2 * PERIOD_S)
+    assert neutral_from_s == pytest.approx((loss.hold_ms + loss.ease_ms) / 1000, abs=2 / rate_hz)
 
 
 def test_behind_the_end_of_what_is_said_nothing_is_held_and_nothing_was_lost() -> None:
@@ -203,10 +205,12 @@ def test_whatever_a_failed_opening_raises_the_source_does_not_pass_for_open() ->
     assert source.n_opened == 4
 
 
-def test_stopping_sends_neutral_frames_last() -> None:
-    frames, _, _, _ = run([("sound", 1470)] * 30, stop_after_s=0.5)
-    last = frames[-STOP_FRAMES:]
-    assert [f.state for f in last] == [State.STOPPING] * STOP_FRAMES
+@pytest.mark.parametrize("rate_hz", [30, 60])
+def test_stopping_sends_neutral_frames_last(rate_hz: int) -> None:
+    frames, _, _, _ = run([("sound", 44_100 // rate_hz)] * 60, stop_after_s=0.5, frame_rate=rate_hz)
+    last = [f for f in frames if f.state is State.STOPPING]
+    assert len(last) / rate_hz == pytest.approx(0.2)
+    assert [f.state for f in frames[-len(last) :]] == [State.STOPPING] * len(last)
     assert last[-1].activations.max() == 0
     assert last[-2].activations.max() == 0  # the neutral face is sent twice: one datagram may be lost
     assert last[0].activations.max() > 0  # and it is eased to, not thrown

@@ -11,11 +11,20 @@ export interface Pose {
 const LONGEST_DELAY_S = 0.25;
 const PAGE_SPREAD_S = 0.03; // what a network adds to the spread; more is this page being slow, which no delay mends
 const SHORTEST_DELAY_S = 0.004;
-const KEPT_FRAMES = 64;
-const WINDOW_FRAMES = 150; // five seconds at 30 a second
+const KEPT_S = 2.0; // of frames
+const WINDOW_S = 5.0; // over which arrivals are compared
+const MOST_KEPT = 1200; // five seconds at the highest rate, 240 a second; a clock that stands must not fill the memory
 const CLOCK_JUMP_S = 1.5;
 const LARGEST_BLENDED_GAP_S = 0.25; // over a longer gap a blend would be slow motion
-const DELAY_SLEW_PER_FRAME = 0.02; // the delay changes slowly, so that the face does not stutter
+const DELAY_SLEW_PER_S = 0.6; // the delay changes slowly, so that the face does not stutter
+const LONGEST_SLEW_S = 0.2; // of one frame, after a gap
+
+interface Arrival {
+  captureS: number;
+  transit: number; // arrival on our clock less capture on the sender's
+  serverTransit: number; // arrival at the server less capture
+  interval: number; // from the capture before; NaN of the first
+}
 
 export class Playout {
   /** How much later than its arrival a frame is shown, seconds. */
@@ -23,54 +32,52 @@ export class Playout {
   lastArrivalS = -Infinity;
   private newestShownS = -Infinity;
   private readonly frames: { timeS: number; frame: Frame }[] = [];
-  private readonly transits: number[] = []; // arrival on our clock less capture on the sender's
-  private readonly serverTransits: number[] = []; // arrival at the server less capture
-  private readonly intervals: number[] = [];
+  private readonly arrivals: Arrival[] = [];
 
   /** Takes a frame; nowS is on the page's own clock. */
   push(frame: Frame, nowS: number): void {
     const last = this.frames[this.frames.length - 1];
-    let transit = nowS - frame.captureUnixS;
-    const usual = this.transits[this.transits.length - 1];
+    const transit = nowS - frame.captureUnixS;
+    const usual = this.arrivals[this.arrivals.length - 1]?.transit;
     const jumped = usual !== undefined && Math.abs(transit - usual) > CLOCK_JUMP_S;
     if (last && (jumped || frame.values.length !== last.frame.values.length || frame.captureUnixS <= last.timeS)) {
       this.reset();
     }
-    if (last && this.frames.length > 0) {
-      this.intervals.push(frame.captureUnixS - last.timeS);
-      if (this.intervals.length > WINDOW_FRAMES) this.intervals.shift();
-    }
-    transit = nowS - frame.captureUnixS;
-    this.transits.push(transit);
-    if (this.transits.length > WINDOW_FRAMES) this.transits.shift();
-    this.serverTransits.push(frame.arrivalUnixS - frame.captureUnixS);
-    if (this.serverTransits.length > WINDOW_FRAMES) this.serverTransits.shift();
-    this.frames.push({ timeS: frame.captureUnixS, frame });
-    if (this.frames.length > KEPT_FRAMES) this.frames.shift();
+    const captureS = frame.captureUnixS;
+    const interval = last && this.frames.length > 0 ? captureS - last.timeS : NaN;
+    this.arrivals.push({ captureS, transit, serverTransit: frame.arrivalUnixS - captureS, interval });
+    this.frames.push({ timeS: captureS, frame });
+    while (this.arrivals[0]!.captureS < captureS - WINDOW_S || this.arrivals.length > MOST_KEPT) this.arrivals.shift();
+    while (this.frames[0]!.timeS < captureS - KEPT_S || this.frames.length > MOST_KEPT) this.frames.shift();
     this.lastArrivalS = nowS;
     this.adaptDelay();
   }
 
   private reset(): void {
     this.frames.length = 0;
-    this.transits.length = 0;
-    this.serverTransits.length = 0;
-    this.intervals.length = 0;
+    this.arrivals.length = 0;
     this.newestShownS = -Infinity;
   }
 
   private adaptDelay(): void {
-    const jitter = Math.min(spread(this.transits), spread(this.serverTransits) + PAGE_SPREAD_S);
-    const steps = [...this.intervals].sort((a, b) => a - b);
+    const ofServer = spread(this.arrivals.map((arrival) => arrival.serverTransit));
+    const jitter = Math.min(spread(this.transits()), ofServer + PAGE_SPREAD_S);
+    const steps = this.arrivals.map((arrival) => arrival.interval).filter((step) => !Number.isNaN(step));
+    steps.sort((a, b) => a - b);
     const interval = steps[Math.floor(steps.length / 2)] ?? 1 / 30;
     const wanted = Math.min(LONGEST_DELAY_S, Math.max(SHORTEST_DELAY_S, interval + jitter));
-    this.delayS += (wanted - this.delayS) * DELAY_SLEW_PER_FRAME * (wanted > this.delayS ? 5 : 1);
+    const share = DELAY_SLEW_PER_S * Math.min(interval, LONGEST_SLEW_S) * (wanted > this.delayS ? 5 : 1);
+    this.delayS += (wanted - this.delayS) * share;
+  }
+
+  private transits(): number[] {
+    return this.arrivals.map((arrival) => arrival.transit);
   }
 
   /** Returns the face of this instant, or undefined before the first frame. */
   pose(nowS: number): Pose | undefined {
     if (this.frames.length === 0) return undefined;
-    const least = Math.min(...this.transits);
+    const least = Math.min(...this.transits());
     // A delay that grows must not turn time back.
     const shownS = Math.max(this.newestShownS, nowS - least - this.delayS);
     this.newestShownS = Math.min(shownS, this.frames[this.frames.length - 1]!.timeS);
