@@ -112,8 +112,8 @@ class SmoothingSettings:
     """One Euro filters, one pair of numbers per group of channels."""
 
     enabled: bool = _key(True, "whether channels are smoothed")
-    mouth_min_cutoff_hz: float = _key(20.0, "mouth, jaw, cheeks, tongue at rest: cut-off in Hz", 0.01, 1000)
-    mouth_beta: float = _key(4.0, "mouth: how fast the cut-off rises with speed", 0, 1000)
+    mouth_min_cutoff_hz: float = _key(8.0, "mouth, jaw, cheeks, tongue at rest: cut-off in Hz", 0.01, 1000)
+    mouth_beta: float = _key(60.0, "mouth: how fast the cut-off rises with speed", 0, 1000)
     brows_min_cutoff_hz: float = _key(2.0, "brows at rest: cut-off in Hz", 0.01, 1000)
     brows_beta: float = _key(1.0, "brows: how fast the cut-off rises with speed", 0, 1000)
     eyes_min_cutoff_hz: float = _key(4.0, "eyes and lids at rest: cut-off in Hz", 0.01, 1000)

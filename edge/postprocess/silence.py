@@ -105,7 +105,7 @@ class SilenceGate:
     def _ramp(self, is_open: bool) -> None:
         """Move the factors: to full at once or nearly, to rest over the release times."""
         if is_open:
-            is_at_once = self._speech.is_voiced or not self._settings.voice_only
+            is_at_once = self._speech.is_voiced or self._speech.is_clear or not self._settings.voice_only
             self._face = 1.0 if is_at_once else min(1.0, self._face + self._period_s / UNVOICED_ATTACK_S)
             self._head = min(1.0, self._head + self._period_s / HEAD_ATTACK_S)
             return

@@ -25,6 +25,7 @@ UNVOICED_LONGEST_S = 0.3  # a consonant lasts 0.25 s at most, a breath a second
 UNCONFIRMED_HOLD_S = 0.02  # a click is over at once
 SPEAKER_RISE_S, SPEAKER_FALL_S = 0.09, 1.65  # time constants of the speaker's level, in voiced sound
 SPEAKER_MEMORY_S = 30.0  # without a voice: then the next one may be anybody's
+CLEAR_ONSET_DB = 10.0  # above what opens: no smack or breath of this speaker; it is shown whole at once
 UNVOICED_CLOSER_DB = 6.0  # a consonant that opens is that much nearer to the voice than what goes on
 CLOSING_DB = 2.0  # below the level that opens
 LOWEST_SPEECH_DBFS = -80.0  # however quiet the speaker
@@ -99,6 +100,7 @@ class SpeechDetector:
         """Forget the room and the speaker."""
         self._noise.reset()
         self.is_open = False
+        self.is_clear = False  # whether the newest opening was no doubtful one
         self._speaker_dbfs = math.nan
         self._voiceless_s = math.inf  # since the last voice
         self._unvoiced_s = 0.0  # since the last voice or the opening
@@ -160,6 +162,7 @@ class SpeechDetector:
             self._go_on(level, close_at, is_voice)
         elif is_voice or self._is_onset(tail, open_at):
             self._begin(level, is_voice)
+            self.is_clear = is_voice or tail >= open_at + CLEAR_ONSET_DB
         if is_voice and self._voiced_s >= CONFIRMING_S:
             self._follow_speaker(level)
 

@@ -99,6 +99,23 @@ def test_a_consonant_opens_in_its_first_frame(speaker: float | None) -> None:
     assert frames[1].activations.max() >= 0.99
 
 
+@pytest.mark.parametrize("speaker", [None, -20.0, -40.0])
+def test_a_clear_consonant_is_shown_whole_in_its_first_frame_and_a_smack_by_half(speaker: float | None) -> None:
+    shown = {}
+    for sound, below_db in (("consonant", 12), ("smack", 21)):
+        gate = _gate()
+        if speaker is not None:
+            _speak(gate, 60, speaker)
+        for i in range(60):
+            _noise(gate, -80, i)
+        level = (speaker if speaker is not None else -30) + 4 - below_db  # loud parts of that voice reach +4
+        if speaker is None:
+            level = SilenceSettings().open_dbfs + (14 if sound == "consonant" else 6)
+        shown[sound] = float(_noise(gate, level, 1).activations.max())
+    assert shown["consonant"] == 1.0
+    assert 0.4 <= shown["smack"] <= 0.6
+
+
 def test_a_face_that_looks_ahead_wakes_with_the_newest_sound_and_rests_after_its_own() -> None:
     at_once, late = _gate(), SilenceGate(SilenceSettings(), PERIOD_S, RATE_HZ, lookahead_s=0.1)
     sounds = [band_noise(-80, seed=i) for i in range(10)]

@@ -46,11 +46,12 @@ def test_it_is_the_published_filter(min_cutoff: float, beta: float) -> None:
         np.testing.assert_allclose(np.array(got)[:, channel], expected, atol=2e-5)
 
 
-def test_a_fast_lip_is_less_than_20_ms_late() -> None:
+@pytest.mark.parametrize(("height", "longest_s"), [(1.0, 0.002), (0.3, 0.003), (0.1, 0.006)])
+def test_a_lip_that_moves_is_hardly_late(height: float, longest_s: float) -> None:
     """A 4 Hz opening and closing, as quick as speech moves a jaw, keeps its phase."""
     smoothing = Smoothing(SmoothingSettings(), ["jawOpen"], PERIOD_S)
     t = np.arange(300) * PERIOD_S
-    signal = (0.5 - 0.5 * np.cos(2 * np.pi * 4 * t)).astype(np.float32)
+    signal = (height * (0.5 - 0.5 * np.cos(2 * np.pi * 4 * t))).astype(np.float32)
     got = []
     for value in signal:
         frame = AUFrame.neutral(1)
@@ -59,7 +60,7 @@ def test_a_fast_lip_is_less_than_20_ms_late() -> None:
         got.append(float(frame.activations[0]))
     turn = np.exp(-2j * np.pi * 4 * t[60:])
     delay_s = np.angle(np.sum(signal[60:] * turn) / np.sum(np.array(got)[60:] * turn)) / (2 * np.pi * 4)
-    assert 0 <= delay_s < 0.020
+    assert 0 <= delay_s < longest_s
 
 
 def test_jitter_of_a_face_at_rest_shrinks() -> None:
