@@ -35,6 +35,7 @@ from engine_build.evaluation.metrics import (
     precision_metrics,
     silence_activity,
 )
+from engine_build.evaluation.sentences import by_speaker, clips_by_speaker, plot_sentences
 from engine_build.evaluation.shown import read_shown
 
 N_PLOTTED_CLIPS = 3
@@ -57,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="measure too what `au-edge render --format npz` wrote for the clips",
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the numbers here too, as beside a model card")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FOLDER", help="draw the middle sentence of each speaker against the true lips"
+    )
     parser.add_argument("--cache", type=Path, help="folder for computed features (default: OUT/cache)")
 
 
@@ -75,6 +80,13 @@ def run(args: argparse.Namespace) -> int:
     other = load_manifest(args.compare) if args.compare else None
     report = evaluate(manifest, spec, spoken, args.cache or args.out / "cache", other, args.shown)
     write_report(report, args.out)
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        write_json(args.json, _plain(report.numbers))
+    if args.plot is not None:
+        rate = float(manifest.frame_rate)
+        for path in plot_sentences(args.plot, report.corpus, report.clips, report.shown, report.words, rate):
+            print(path)
     print(summary(report.numbers), file=sys.stderr)
     print(args.out / "report.html")
     return 0
@@ -89,12 +101,14 @@ class Evaluation:
         corpus: The recordings.
         clips: Faces of every clip.
         words: Clip name -> words.
+        shown: Faces that the whole program showed of every clip; None where it was not measured.
     """
 
     numbers: dict[str, Any]
     corpus: Corpus
     clips: list[ClipFaces]
     words: Mapping[str, Sequence[Span]]
+    shown: list[ClipFaces] | None = None
 
 
 def read_spoken(path: Path) -> dict[str, dict[str, list[Span]]]:
@@ -155,15 +169,21 @@ def evaluate(
         "channels": channel_metrics(clips, manifest.channels),
         **_measured(clips, manifest.channels, rate),
     }
+    groups = clips_by_speaker(corpus)
+    if len(groups) > 1:
+        numbers["speakers"] = by_speaker(clips, groups, rate)
+    faces = None
     if shown is not None:
         faces = _faces(corpus, read_shown(shown, corpus, manifest.channels, rate), manifest.channels, spoken)
         numbers["shown"] = _measured(faces, manifest.channels, rate)
+        if len(groups) > 1:
+            numbers["shown"]["speakers"] = by_speaker(faces, groups, rate)
     if other is not None:
         numbers["against_" + other.precision] = precision_metrics(
             predict(other, corpus), predicted, clips, manifest.channels
         )
     words = {clip: entry.get("words", ()) for clip, entry in spoken.items()}
-    return Evaluation(numbers, corpus, clips, words)
+    return Evaluation(numbers, corpus, clips, words, faces)
 
 
 def _faces(
@@ -240,6 +260,9 @@ def _lines(measured: Mapping[str, Any]) -> list[str]:
         f"lag {values['lag_ms']:+.0f} ms"
         for name, values in measured["lips"].items()
     ]
+    for name, found in measured.get("speakers", {}).items():
+        correlations = ", ".join(f"{lip} {values['r']:.3f}" for lip, values in found["lips"].items())
+        lines.append(f"  {name} ({found['clips']} clips): r {correlations}")
     for key in ("phones", "silence"):
         if measured[key]:
             lines.append(f"  {key}: " + ", ".join(f"{name} {value:.3f}" for name, value in measured[key].items()))

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine_build.data.corpus import Corpus, find_audio, read_audio
 from engine_build.evaluation.metrics import LIP_NAMES, ClipFaces, Span
+from engine_build.evaluation.predict import correlation
 
 PLOT_RATE_HZ = 8000  # of the sound behind the curves
 N_PLOTTED_CLIPS = 3
@@ -41,6 +42,10 @@ def render_html(
         "the true lips.</p>",
         *_measured(numbers, ""),
     ]
+    if len(numbers.get("speakers", {})) > 1:
+        rows = {name: values["lips"] for name, values in numbers["speakers"].items()}
+        correlations = {name: {lip: found["r"] for lip, found in lips.items()} for name, lips in rows.items()}
+        parts += ["<h2>Lips by speaker: r</h2>", _table(correlations)]
     if "shown" in numbers:
         parts += _measured(numbers["shown"], ", as the whole program showed them")
     for key in numbers:
@@ -49,7 +54,8 @@ def render_html(
     parts += ["<h2>Channels</h2>", _image(_channel_bars(numbers["channels"])), _table(numbers["channels"])]
     parts.append("<h2>Curves</h2>")
     for clip in clips[:N_PLOTTED_CLIPS]:
-        parts.append(_image(_curves(clip, corpus, words.get(clip.name, ()), numbers["seconds"])))
+        rate = int(corpus.first[-1]) / max(numbers["seconds"], 0.1)
+        parts.append(_image(draw_curves(clip, corpus, words.get(clip.name, ()), rate)))
     body = "\n".join(parts)
     return f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>\n{body}\n"
 
@@ -123,26 +129,46 @@ def _channel_bars(channels: Mapping[str, Mapping[str, float]]) -> Any:
     return figure
 
 
-def _curves(clip: ClipFaces, corpus: Corpus, words: Sequence[Span], n_seconds: float) -> Any:
-    """Draw predicted and true lips over the sound and its words."""
+def draw_curves(
+    clip: ClipFaces,
+    corpus: Corpus,
+    words: Sequence[Span],
+    rate: float,
+    shown: ClipFaces | None = None,
+    speaker: str = "",
+) -> Any:
+    """Draw predicted and true lips over the sound and its words; return the figure.
+
+    Args:
+        clip: What is drawn.
+        corpus: Where its recording is.
+        words: Of the clip.
+        rate: Frames a second.
+        shown: What the whole program showed of the clip, where it was measured.
+        speaker: Whose clip it is, for the caption.
+    """
     figure, axes = _new_figure(len(LIP_NAMES), 7.0)
-    seconds_per_frame = n_seconds / max(1, int(corpus.first[-1]))
-    times = (np.arange(len(clip.predicted)) + 1) * seconds_per_frame
+    times = (np.arange(len(clip.predicted)) + 1) / rate
     sound = read_audio(find_audio(Path(corpus.spec.audio), clip.name), PLOT_RATE_HZ)
+    lines = [(clip.lips_true_mm, "black", "true"), (clip.lips_predicted_mm, "tab:red", "predicted")]
+    if shown is not None:
+        lines.append((shown.lips_predicted_mm, "tab:blue", "shown by the whole program"))
     for i, (axis, name) in enumerate(zip(axes[:, 0], LIP_NAMES, strict=True)):
         behind = axis.twinx()
         behind.plot(np.arange(len(sound)) / PLOT_RATE_HZ, sound, color="#ccc", lw=0.4, zorder=0)
         behind.set_yticks([])
         axis.set_zorder(behind.get_zorder() + 1)
         axis.patch.set_visible(False)
-        axis.plot(times, clip.lips_true_mm[:, i], color="black", lw=1.2, label="true")
-        axis.plot(times, clip.lips_predicted_mm[:, i], color="tab:red", lw=1.2, label="predicted")
+        for lips, colour, label in lines:
+            reached = correlation(lips[:, i], clip.lips_true_mm[:, i])
+            note = f"{label}, r {reached:.2f}" if lips is not clip.lips_true_mm and np.isfinite(reached) else label
+            axis.plot(times, lips[:, i], color=colour, lw=1.2, label=note)
+        axis.legend(fontsize=7, loc="upper right")
         axis.set_ylabel(f"{name}\nmm", fontsize=8)
         for word in words:
             if i == 0 and word.name.upper() not in ("SIL", "SP"):
                 axis.text(word.start_s, 1.02, word.name, transform=axis.get_xaxis_transform(), fontsize=8)
             axis.axvline(word.start_s, color="#ddd", lw=0.6)
-    axes[0, 0].legend(fontsize=7, loc="upper right")
-    axes[-1, 0].set_xlabel(f"{clip.name}: seconds")
+    axes[-1, 0].set_xlabel(f"{f'{speaker}, ' if speaker else ''}{clip.name}: seconds")
     figure.tight_layout()
     return figure
