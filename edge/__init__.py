@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # ONNX Runtime (1.32 for one) sends events to its makers from its first import on, and keeps a number of the device in
 # the home folder. It looks here when it is imported, later is too late; 0 from outside lets it.

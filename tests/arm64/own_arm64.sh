@@ -5,8 +5,9 @@
 #
 # debootstrap makes a Debian for arm64 in FOLDER (3 GB), qemu-user runs its programs; both are Debian packages, and where
 # they are not installed they are fetched with apt-get and unpacked beside that root. There a copy of this checkout does
-# `make run`, `check` and `render`. What tells the kernel to run arm64 by qemu is registered in a user namespace (Linux
-# 6.7 or later): this machine itself does not change. A root that is in FOLDER already is used again.
+# `make run`, `check` and `render`, and the wheel runs by itself. What tells the kernel to run arm64 by qemu is
+# registered in a user namespace (Linux 6.7 or later): this machine itself does not change. A root that is in FOLDER
+# already is used again.
 # What this cannot tell: how fast an arm64 machine is.
 set -euo pipefail
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -43,6 +44,12 @@ if [ "${3:-}" = inside ]; then
         in_root sh -c "cd /au-edge && .venv/bin/python -m edge render edge/demo/speech.flac --quiet --model $network \
             --out /out/$network.npz"
     done
+    # The wheel, in an environment of its own and far from the checkout: it brings all that runs.
+    in_root sh -c 'rm -rf /wheel/venv && python3 -m venv /wheel/venv && /wheel/venv/bin/pip install -q /wheel/*.whl'
+    in_root sh -c 'cd /wheel && venv/bin/au-edge run --input "$(echo venv/lib/python*/site-packages/edge/demo/speech.flac)" \
+        --duration 5 --no-view'
+    in_root sh -c 'cd /wheel && venv/bin/au-edge render venv/lib/python*/site-packages/edge/demo/speech.flac --quiet \
+        --out /out/wheel.npz'
     exit 0
 fi
 
@@ -63,6 +70,10 @@ if [ ! -e "$root/etc/debian_version" ]; then
 fi
 mkdir -p "$root/au-edge" "$root/out"
 git -C "$checkout" archive HEAD | tar -x -C "$root/au-edge"
+rm -rf "$root/wheel" && mkdir -p "$root/wheel" "$work/source"
+git -C "$checkout" archive HEAD | tar -x -C "$work/source" # a build leaves files beside the source
+"$python" -m pip wheel -q --no-deps --no-build-isolation -w "$root/wheel" "$work/source"
+rm -r "$work/source"
 # Identities within are those without; they are written from here, since unshare would need the package uidmap for it.
 rm -f "$work/mapped" && mkfifo "$work/mapped"
 # shellcheck disable=SC2016  # expanded inside
@@ -80,3 +91,5 @@ for network in $networks; do
     "$python" -m edge render edge/demo/speech.flac --quiet --model "$network" --out "$work/$network.npz"
     "$python" -m tests.arm64.compare "$network" "$work/$network.npz" "$root/out/$network.npz"
 done
+"$python" -m edge render edge/demo/speech.flac --quiet --out "$work/wheel.npz"
+"$python" -m tests.arm64.compare "the wheel" "$work/wheel.npz" "$root/out/wheel.npz"
