@@ -42,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seal-mm", type=float, default=0.0, help="close lips that are nearly closed by so much")
     parser.add_argument("--checkpoint", default="best.pt", help="which weights (default: best.pt)")
     parser.add_argument(
-        "--mix", type=Path, metavar="RUN", help="mean with the weights of the run that this one went on from"
-    )
+        "--mix", type=Path, metavar="RUN",
+        help="mean with the weights of the run that this one went on from, or of a file (RUN/start.pt)",
+    )  # fmt: skip
     parser.add_argument("--mix-share", type=float, default=0.5, help="share of RUN in the mean (default 0.5)")
 
 
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     """Export as the command line says."""
     config, network = load_trained(args.run_folder, args.checkpoint)
     if args.mix:
-        mix_weights(network, load_trained(args.mix)[1], args.mix_share)
+        folder, checkpoint = (args.mix.parent, args.mix.name) if args.mix.suffix == ".pt" else (args.mix, "best.pt")
+        mix_weights(network, load_trained(folder, checkpoint)[1], args.mix_share)
     name = args.name or args.out.stem
     facts: dict[str, Any] = {"name": name, "version": args.version, "licence": args.licence}
     if args.seal_mm:

@@ -15,6 +15,7 @@ from engine_build.training.ranks import Ranks
 
 CHECKPOINT = "checkpoint.pt"
 BEST = "best.pt"
+START = "start.pt"  # what a run that goes on from other weights began with: for `export --mix`
 
 
 def write_state(state: Mapping[str, Any], path: Path) -> None:

@@ -2,7 +2,8 @@
 
     python -m engine_build train config.json --out runs/stream -o n_steps=8000
 
-The folder of a run holds `config.json`, `checkpoint.pt` (the newest state; a killed run goes on from it), `best.pt`
+The folder of a run holds `config.json`, `checkpoint.pt` (the newest state; a killed run goes on from it), `start.pt`
+(what it began with, if with the weights of another network), `best.pt`
 (averaged weights of the best validation), `history.json` and `training.png`. On a machine with several GPUs, or on
 several machines, `torchrun` starts one process for each:
 
@@ -31,6 +32,7 @@ from engine_build.training.ranks import RankLostError, Ranks, joined_ranks
 from engine_build.training.run_folder import (
     BEST,
     CHECKPOINT,
+    START,
     asked_to_end,
     move_average,
     read_state,
@@ -109,6 +111,8 @@ class Trainer:
         if config.start_from:
             start_weights(Path(config.start_from), self.network, self.sampler.draw(FIRST_LOOK).features)
         take_weights_of_first(self.network, ranks)
+        if config.start_from and ranks.is_first and not (folder / START).exists():
+            write_state({"network": self.network.state_dict(), "step": 0, "masked": self.masked}, folder / START)
         self.network.to(ranks.device)
         self.average.to(ranks.device)
         self.average.load_state_dict(self.network.state_dict())

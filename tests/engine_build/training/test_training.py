@@ -12,12 +12,15 @@ from tests.requirements import need_module
 
 torch = need_module("torch")
 
+from calibration.float_network import read_network  # noqa: E402  (torch may be missing)
 from edge.errors import ConfigurationError, InputError  # noqa: E402  (torch may be missing)
 from edge.manifest import load_manifest  # noqa: E402
+from engine_build.__main__ import main  # noqa: E402
 from engine_build.data.corpus import CorpusSpec  # noqa: E402
 from engine_build.data.frame_labels import load_corpus  # noqa: E402
 from engine_build.evaluation.evaluate import evaluate, read_spoken, write_report  # noqa: E402
 from engine_build.export import export_network, load_trained, mix_weights, sealed  # noqa: E402
+from engine_build.network.start_weights import exported_weights  # noqa: E402
 from engine_build.training.config import TrainConfig, from_json  # noqa: E402
 from engine_build.training.losses import largest_change  # noqa: E402
 from engine_build.training.train import Trainer, as_target  # noqa: E402
@@ -280,6 +283,24 @@ def test_weights_lie_between_those_of_two_runs(dataset: Path, tmp_path: Path) ->
     )
     with pytest.raises(InputError, match="sizes"):
         mix_weights(network, wider.network, 0.5)
+
+
+def test_a_run_keeps_what_it_began_with_to_be_mixed_with(dataset: Path, tmp_path: Path) -> None:
+    first = Trainer(config_for(dataset), tmp_path / "first", tmp_path / "cache", quiet=True)
+    first.train()
+    further = config_for(dataset, start_from=str(tmp_path / "first" / "best.pt"), seed=3, learning_rate=0.02)
+    Trainer(further, tmp_path / "further", tmp_path / "cache", quiet=True).train()
+    Trainer(further, tmp_path / "further", tmp_path / "cache", quiet=True)  # a run that goes on keeps it
+    assert not (tmp_path / "first" / "start.pt").exists()
+    out = tmp_path / "mixed.json"
+    mix = ["--mix", str(tmp_path / "further" / "start.pt"), "--mix-share", "1"]
+    assert main(["export", str(tmp_path / "further"), "--out", str(out), *mix]) == 0
+    assert main(["export", str(tmp_path / "first"), "--out", str(tmp_path / "plain.json")]) == 0
+    mixed, plain = (
+        exported_weights(read_network(load_manifest(tmp_path / name))[0]) for name in ("mixed.json", "plain.json")
+    )
+    for name, value in plain.items():
+        np.testing.assert_allclose(mixed[name], value, atol=1e-6)
 
 
 def test_a_checkpoint_is_read_as_its_averaged_weights(dataset: Path, tmp_path: Path) -> None:
