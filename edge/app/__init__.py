@@ -1,8 +1,9 @@
 """The composition root: the one place that knows concrete classes."""
 
 from edge.app.controls import make_controls
-from edge.app.hearing import is_played, make_source
+from edge.app.hearing import has_microphone, is_played, make_source
 from edge.app.models import (
+    DEFAULTS,
     BackendChoice,
     check_channels,
     choose_backend,
@@ -19,6 +20,7 @@ from edge.app.tables import BACKENDS, FEATURES, PROTOCOLS, TRANSPORTS, load_clas
 
 __all__ = [
     "BACKENDS",
+    "DEFAULTS",
     "FEATURES",
     "PROTOCOLS",
     "TRANSPORTS",
@@ -26,6 +28,7 @@ __all__ = [
     "check_channels",
     "choose_backend",
     "find_manifest",
+    "has_microphone",
     "is_played",
     "load_class",
     "make_backend",

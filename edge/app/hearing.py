@@ -35,7 +35,7 @@ def make_source(settings: Settings, manifest: Manifest, clock: Clock, face: Expr
     """
     kind = settings.audio.source
     if kind == "auto":
-        kind = "microphone" if _has_microphone() else "demo"
+        kind = "microphone" if has_microphone() else "demo"
     _check(kind, settings)
     if kind == "microphone":
         return _microphone(settings, manifest, clock)
@@ -173,8 +173,8 @@ def _stream(kind: str, settings: Settings, manifest: Manifest, clock: Clock, pla
     )
 
 
-def _has_microphone() -> bool:
-    """Return whether `auto` finds an input device that is worth listening to."""
+def has_microphone() -> bool:
+    """Return whether an input device is found that is worth listening to."""
     from edge.alsa.devices import list_devices
 
     try:

@@ -99,12 +99,16 @@ class MeasuredProgram(LiveProgram):
         load: Reads the configuration.
         metrics: Keeps the durations.
         measurement: What is measured.
+        report_path: Where the report is written at the end.
     """
 
-    def __init__(self, load: Callable[[], Settings], metrics: DurationMetrics, measurement: Measurement) -> None:
+    def __init__(
+        self, load: Callable[[], Settings], metrics: DurationMetrics, measurement: Measurement, report_path: Path
+    ) -> None:
         super().__init__(load, metrics=metrics)
         self._durations = metrics
         self._measurement = measurement
+        self._report_path = report_path
 
     def report(self) -> dict[str, Any]:
         """Return durations in seconds by stage and the program's own counters, as plain JSON values."""
@@ -118,6 +122,10 @@ class MeasuredProgram(LiveProgram):
             "frame_period_s": manifest.frame_period_s,
             "lookahead_s": manifest.lookahead_ms / 1000,
         }
+
+    def _finish(self) -> None:
+        # Now: a thread that a library has left behind (OpenVINO does) may end the process on the way back to `main`.
+        self._report_path.write_text(json.dumps(self.report()), encoding="utf-8")
 
     def _make_parts(self, settings: Settings) -> LiveParts:
         return MeasuredParts(settings, self._clock, self._durations, self._notifier, self._measurement)
@@ -140,13 +148,12 @@ def main() -> int:
         return replace(settings, outputs=(), model=replace(settings.model, backend=arguments.backend))
 
     measurement = Measurement(arguments.port, arguments.protocol, arguments.warm_up_s)
-    program = MeasuredProgram(load, DurationMetrics(), measurement)
+    program = MeasuredProgram(load, DurationMetrics(), measurement, arguments.report)
     try:
         program.run()
     except AuEdgeError as err:
         print(err, file=sys.stderr)
         return err.exit_code
-    arguments.report.write_text(json.dumps(program.report()), encoding="utf-8")
     return 0
 
 

@@ -9,13 +9,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edge.app import BACKENDS, PROTOCOLS, find_manifest, make_backend
+from edge.app import BACKENDS, DEFAULTS, PROTOCOLS, find_manifest, has_microphone, make_backend, shipped_speech
 from edge.app.arguments import add_configuration_arguments, settings_from
 from edge.config.settings import Settings
 from edge.errors import BackendError, InputError
 from edge.manifest import Manifest
 
 FORMAT = "au-edge-bench/1"
+NO_MICROPHONE = "No microphone was found: the shipped recording is measured, at the pace of a microphone."
 _PARTS = ("all", "live", "stages", "loopback")
 
 
@@ -23,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
     parser.epilog = (
         "Examples:\n"
-        "  au-edge bench                                      the configured source, a minute per usable backend\n"
+        "  au-edge bench                                      the microphone, or the shipped recording where there is\n"
+        "                                                     none; a minute per usable backend\n"
         "  au-edge bench --input speech.wav --duration 167    5,000 frames at 30 a second, from a file\n"
         "  au-edge bench --json today.json --html today.html  to keep and to look at\n"
         "  au-edge bench --compare monday.json today.json     what changed\n"
@@ -86,13 +88,19 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from edge.machine.facts import machine_facts
 
     settings = settings_from(arguments, live_options(arguments))
+    conventions = _conventions(arguments, settings)
+    if arguments.part in ("all", "live") and is_without_sound(settings):
+        print(f"{NO_MICROPHONE} --input and --device choose another sound.", file=sys.stderr)
+        conventions.insert(0, NO_MICROPHONE)
+        arguments.input = shipped_speech()
+        settings = settings_from(arguments, live_options(arguments))
     manifests = [find_manifest(path) for path in arguments.model or [settings.model.path]]
     wanted = arguments.backend or list(BACKENDS)
     result: dict[str, Any] = {
         "format": FORMAT,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": machine_facts(),
-        "conventions": _conventions(arguments, settings),
+        "conventions": conventions,
     }
     if arguments.part in ("all", "live"):
         result["live"] = _live(arguments, settings, manifests, wanted)
@@ -101,6 +109,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             settings, manifests, wanted, arguments.rounds, arguments.frames, arguments.protocol
         )
     return result
+
+
+def is_without_sound(settings: Settings) -> bool:
+    """Return whether nobody named a source and there is no microphone."""
+    return settings.origins.get("audio.source", DEFAULTS) == DEFAULTS and not has_microphone()
 
 
 def live_options(arguments: argparse.Namespace) -> tuple[str, ...]:

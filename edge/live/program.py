@@ -94,9 +94,13 @@ class LiveProgram:
             finally:
                 engine.stop()
         engine.check()
+        self._finish()
         if self._is_stop_asked:
             leave_hanging_threads(0)
         return 0
+
+    def _finish(self) -> None:
+        """Do what no thread that hangs in a library may keep from being done: a program that is measured reports."""
 
     def _make_parts(self, settings: Settings) -> LiveParts:
         return LiveParts(settings, self._clock, self._metrics, self._notifier)

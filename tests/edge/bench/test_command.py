@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,9 @@ import pytest
 
 from edge.bench.measured_process import MeasuredProcess, ProgramWish
 from edge.bench.process_usage import memory_mib, sample_usage, usage_between
+from edge.bench.receiver import StampedReceiver
 from edge.cli import main
+from edge.commands.bench import NO_MICROPHONE
 from edge.errors import DeviceError
 from edge.machine.realtime import ENGINE_PRIORITY, MAIN_PRIORITY
 from tests.requirements import need
@@ -164,3 +168,39 @@ def test_a_program_that_does_not_start_is_an_error_that_says_what_it_said() -> N
     wish = ProgramWish(("-o", "audio.source=file", "-o", "audio.file=/no/such/file.wav"))
     with pytest.raises(DeviceError, match="no such file"), MeasuredProcess(wish) as process:
         process.wait_first()
+
+
+HANGING = """
+import sys, threading, time
+from edge.bench.measured_program import main
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # as a library leaves one behind
+sys.exit(main())
+"""
+
+
+def test_a_thread_that_a_library_leaves_behind_does_not_cost_the_report(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    with contextlib.closing(StampedReceiver()) as receiver:
+        command = [sys.executable, "-c", HANGING, str(report), str(receiver.port), "osc", "0", "onnxruntime"]
+        process = subprocess.Popen([*command, "-o", "audio.source=tone"], stderr=subprocess.DEVNULL)
+        try:
+            assert receiver.wait_first(60.0)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30.0) == 0
+        finally:
+            process.kill()
+    assert json.loads(report.read_text())["frame_period_s"] == pytest.approx(1 / 30)
+
+
+def test_without_a_microphone_the_shipped_recording_is_measured_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("edge.commands.bench.has_microphone", lambda: False)
+    arguments = ["bench", "live", "--duration", "1", "--warm-up", "0.2", "--backend", "onnxruntime"]
+    assert main(arguments) == 0
+    found = capsys.readouterr()
+    assert NO_MICROPHONE in found.err
+    assert NO_MICROPHONE in found.out
+    assert "end to end" in found.out
+    named = [*arguments, "-o", "audio.source=microphone", "-o", "audio.device=no such microphone"]
+    assert main(named) == 69, "a source that was named is not replaced"
