@@ -16,6 +16,7 @@ from edge.app import shipped_models
 from edge.cli import main
 from edge.manifest import load_manifest
 from tests import fake_cuda
+from tests.pace import Pace
 
 MAP = "[robot]\ndriver = {}\n[actuator.jaw]\noutput = 0\nneutral = 10\nminimum = 5\nmaximum = 20\nmix = jawOpen 1\n"
 QUIET = ("-o", "audio.source=silence")
@@ -149,11 +150,13 @@ def test_a_name_server_that_hangs_holds_the_check_up_for_seconds_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released = threading.Event()
-    monkeypatch.setattr("edge.outputs.udp.UdpTransport.open", lambda transport: released.wait(30.0))
+    monkeypatch.setattr("edge.outputs.udp.UdpTransport.open", lambda transport: released.wait(120.0))
     monkeypatch.setattr("edge.commands.receiver_check.LIMIT_S", 0.1)
-    began_s = time.monotonic()
-    status, report = checked(capsys)
+    with Pace() as pace:
+        began_s = time.monotonic()
+        status, report = checked(capsys)
+        took_s = time.monotonic() - began_s
     released.set()
     assert status == 69
-    assert time.monotonic() - began_s < 15.0
+    assert took_s < pace.allowed(15.0)
     assert "does not answer" in next(text for mark, text in outputs_found(report) if mark == "fail")

@@ -18,6 +18,7 @@ from edge.outputs.link_state import LinkError, LinkState
 from edge.outputs.osc import OscCodec
 from edge.outputs.sender import LAST_RETRY_S, Output
 from tests.edge.outputs.faces import FakeClock, frame_with, manifest_with
+from tests.pace import Pace
 
 MANIFEST = manifest_with(["jawOpen"])
 
@@ -265,10 +266,12 @@ def test_a_name_server_that_does_not_answer_holds_nothing_up() -> None:
     recorder, clock = Recorder(), FakeClock()
     recorder.gate = threading.Event()
     output = output_to(recorder, clock)
-    start_s = time.monotonic()
-    output.open()
-    play(output, clock, 100)
-    assert time.monotonic() - start_s < 1.0
+    with Pace() as pace:
+        start_s = time.monotonic()
+        output.open()
+        play(output, clock, 100)
+        took_s = time.monotonic() - start_s
+    assert took_s < pace.allowed(1.0)
     assert output.counters()["failed"] == 100
     recorder.gate.set()
     for _ in range(200):

@@ -22,6 +22,7 @@ from edge.features.resampler import Resampler
 from edge.frames import AudioChunk, Speech
 from edge.machine.clock import SystemClock
 from edge.sources.pcm_stream import PcmStreamSource
+from tests.pace import Pace
 
 RATE_HZ = 16_000
 
@@ -41,7 +42,7 @@ def kept(chunk: AudioChunk) -> AudioChunk:
     return replace(chunk, samples=chunk.samples.copy())
 
 
-def collect(source: PcmStreamSource, n_samples: int, seconds: float = 5.0) -> tuple[np.ndarray, list[AudioChunk]]:
+def collect(source: PcmStreamSource, n_samples: int, seconds: float = 60.0) -> tuple[np.ndarray, list[AudioChunk]]:
     heard, chunks = np.zeros(0, np.float32), []
     limit_s = time.monotonic() + seconds
     while len(heard) < n_samples and time.monotonic() < limit_s:
@@ -74,7 +75,7 @@ def stream(kind: str, **options: object) -> PcmStreamSource:
 
 
 def connect(source: PcmStreamSource) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", source.port), timeout=5.0)
+    return socket.create_connection(("127.0.0.1", source.port), timeout=60.0)
 
 
 @pytest.mark.parametrize(
@@ -176,14 +177,16 @@ def test_sound_written_at_once_is_heard_at_the_speed_of_speech_and_the_writer_wa
 
     writer = threading.Thread(target=write)
     writer.start()
-    heard, chunks = collect(source, RATE_HZ)
+    with Pace() as pace:
+        heard, chunks = collect(source, RATE_HZ)
+        behind_s = abs(time.monotonic() - chunks[-1].end_time_s)
     elapsed_s = chunks[-1].end_time_s - chunks[0].end_time_s
     n_between = chunks[-1].end_index - chunks[0].end_index
     assert elapsed_s > n_between / RATE_HZ - 0.005
-    assert abs(time.monotonic() - chunks[-1].end_time_s) < 0.1
+    assert behind_s < pace.allowed(0.1)
     assert not written_s
     source.close()
-    writer.join(5.0)
+    writer.join(60.0)
     assert not writer.is_alive()
     np.testing.assert_array_equal(heard[:RATE_HZ], (ramp(RATE_HZ)[:, 0] / 32768).astype(np.float32))
 
@@ -195,19 +198,20 @@ def test_a_pause_is_heard_as_silence_and_the_axis_goes_on_with_time() -> None:
         client.sendall(ramp(1600).tobytes())
         _, before = collect(source, 1600)
         silence, ends_s = [], time.monotonic() + 0.6
-        while time.monotonic() < ends_s:
-            silence += [kept(chunk)] if (chunk := source.read(0.05)) is not None else []
+        with Pace() as pace:
+            while time.monotonic() < ends_s:
+                silence += [kept(chunk)] if (chunk := source.read(0.05)) is not None else []
         client.sendall(ramp(1600).tobytes())
         _, after = collect(source, 1600)
     source.close()
     assert not any(chunk.samples.any() for chunk in silence)
     assert silence[-1].speech is Speech.ENDED  # by then it is an end, whatever the writer meant
     silent_s = silence[-1].end_time_s - before[-1].end_time_s
-    assert 0.2 < silent_s < 0.5
+    assert 0.2 < silent_s < pace.allowed(0.5)
     for one, other in [*zip([before[-1], *silence], silence, strict=False), (silence[-1], after[0])]:
         jump_s = (other.start_index - one.end_index) / RATE_HZ
         begin_s = other.end_time_s - len(other.samples) / RATE_HZ
-        assert jump_s == pytest.approx(begin_s - one.end_time_s, abs=0.02)
+        assert jump_s == pytest.approx(begin_s - one.end_time_s, abs=pace.allowed(0.02))
     assert source.counters()["pauses"] == 1
     assert source.counters()["lost_samples"] == 0
 
@@ -246,11 +250,11 @@ def test_a_client_that_dies_in_the_middle_holds_its_turn_for_a_second_at_most(tc
         assert len(collect(tcp, 1000)[0]) == 1000
         began_s = time.monotonic()
         alive.sendall(ramp(500).tobytes())
-        assert len(collect(tcp, 500, seconds=10.0)[0]) == 500
+        assert len(collect(tcp, 500, seconds=60.0)[0]) == 500
         assert time.monotonic() - began_s > 0.9
         dead.sendall(ramp(700).tobytes())  # it was not dead: what it says now is another utterance
         alive.close()
-        assert len(collect(tcp, 700, seconds=10.0)[0]) == 700
+        assert len(collect(tcp, 700, seconds=60.0)[0]) == 700
     assert tcp.counters()["utterances_queued"] == 3
 
 
@@ -262,7 +266,7 @@ def test_a_client_too_many_is_told_so_and_sent_away() -> None:
         client.sendall(ramp(100).tobytes())
     for _ in range(6):
         source.read(0.02)
-    clients[3].settimeout(2.0)
+    clients[3].settimeout(60.0)
     assert clients[3].recv(200).startswith(b"refused: 2 clients wait already")
     assert any("2 clients wait" in line for line in source.warnings())
     assert source.counters()["utterances_refused"] == 1
@@ -338,12 +342,13 @@ def test_by_a_key_a_client_that_goes_away_is_not_heard_any_more(clears: bool) ->
     client.sendall(ramp(8000).tobytes())  # half a second
     heard, _ = collect(source, 1600)
     client.close()
-    began_s = time.monotonic()
-    after = [source.read(0.03) for _ in range(8)]
+    with Pace() as pace:
+        began_s = time.monotonic()
+        after = [source.read(0.03) for _ in range(8)]
     cleared = [chunk for chunk in after if chunk is not None and chunk.speech is Speech.CLEARED]
     if clears:
         assert len(cleared) == 1
-        assert cleared[0].end_time_s - began_s < 0.05
+        assert cleared[0].end_time_s - began_s < pace.allowed(0.05)
         assert source.counters()["utterances_cleared"] == 1
         assert source.counters()["dropped_samples"] > 0
         with connect(source) as next_client:
@@ -370,7 +375,7 @@ def test_a_client_that_cannot_be_understood_is_sent_away_with_a_reason_and_the_n
     with connect(tcp) as client:
         client.sendall(data)
         assert len(collect(tcp, 1, seconds=0.2)[0]) == 0
-        client.settimeout(2.0)
+        client.settimeout(60.0)
         assert client.recv(300).startswith(b"refused: ")
     assert any(found in line for line in tcp.warnings())
     assert tcp.counters()["utterances_refused"] == 1
@@ -395,29 +400,36 @@ def test_random_bytes_never_break_and_never_hang(sample_format: str) -> None:
     random = np.random.default_rng(5)
     source = stream("tcp", address="127.0.0.1:0", rate_hz=RATE_HZ, pace="fast", sample_format=sample_format)
     source.open()
-    for round_index in range(40):
-        body = random.integers(0, 256, random.integers(0, 5000), np.uint8).tobytes()
-        with connect(source) as client:
-            try:
-                client.sendall((b"RIFF", b"RIFF\0\0\0\0WAVEfmt ", b"")[round_index % 3] + body)
-            except OSError:
-                pass
-        for _ in range(30):
-            began_s = time.monotonic()
-            chunk = source.read(0.001)
-            assert time.monotonic() - began_s < 0.5
-            assert chunk is None or np.isfinite(chunk.samples).all()
+    longest_s = 0.0
+    with Pace() as pace:
+        for round_index in range(40):
+            body = random.integers(0, 256, random.integers(0, 5000), np.uint8).tobytes()
+            with connect(source) as client:
+                try:
+                    client.sendall((b"RIFF", b"RIFF\0\0\0\0WAVEfmt ", b"")[round_index % 3] + body)
+                except OSError:
+                    pass
+            for _ in range(30):
+                began_s = time.monotonic()
+                chunk = source.read(0.001)
+                longest_s = max(longest_s, time.monotonic() - began_s)
+                assert chunk is None or np.isfinite(chunk.samples).all()
     source.close()
+    assert longest_s < pace.allowed(0.5)
 
 
 def test_read_keeps_its_timeout_and_a_closed_source_says_so(tcp: PcmStreamSource) -> None:
     quiet = tcp.read(0.0)  # nobody speaks yet, which is no loss
     assert quiet is not None
     assert quiet.speech is Speech.ENDED
-    for timeout_s in (0.0, 0.05, 0.2):
-        began_s = time.monotonic()
-        assert tcp.read(timeout_s) is None
-        assert timeout_s - 0.01 <= time.monotonic() - began_s < timeout_s + 0.1
+    over_s = []
+    with Pace() as pace:
+        for timeout_s in (0.0, 0.05, 0.2):
+            began_s = time.monotonic()
+            assert tcp.read(timeout_s) is None
+            over_s.append(time.monotonic() - began_s - timeout_s)
+    assert min(over_s) >= -0.01
+    assert max(over_s) < pace.allowed(0.1)
     tcp.close()
     with pytest.raises(DeviceError, match="closed"):
         tcp.read(0.0)

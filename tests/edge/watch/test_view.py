@@ -27,6 +27,7 @@ from edge.watch.live_view import LiveView
 from edge.watch.receive import run_watch
 from edge.watch.screen import ROWS, Shown, Style, compose
 from tests.edge.outputs.faces import frame_with, manifest_with, random_frame
+from tests.pace import Pace
 
 PLAIN, RICH = Style(False, False), Style(True, True)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -139,21 +140,30 @@ def test_a_terminal_is_given_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_terminal_that_is_stopped_does_not_stop_who_feeds_it() -> None:
+    is_stopped, goes_on = threading.Event(), threading.Event()
+
     class Stopped(io.StringIO):
         def write(self, text: str) -> int:
-            time.sleep(3)
+            is_stopped.set()
+            goes_on.wait(60.0)
             return len(text)
 
     view = LiveView(ARKIT_APPLE, "test", Stopped())
     view.open()
     frame = random_frame(1)
-    time.sleep(1.1)
-    start_s = time.perf_counter()
-    for _ in range(100):
-        view.show(frame)
-    assert time.perf_counter() - start_s < 0.5
-    view.close()
-    assert time.perf_counter() - start_s < 2.5, "nor does it hold up the end of the program"
+    view.show(frame)
+    assert is_stopped.wait(60.0)
+    with Pace() as pace:
+        start_s = time.perf_counter()
+        for _ in range(100):
+            view.show(frame)
+        shown_s = time.perf_counter() - start_s
+        view.close()
+        closed_s = time.perf_counter() - start_s
+    assert shown_s < pace.allowed(0.5)
+    assert closed_s < pace.allowed(2.5), "nor does it hold up the end of the program"
+    assert not goes_on.is_set()
+    goes_on.set()
 
 
 @pytest.mark.parametrize("codec", [OscCodec, JsonCodec, BinaryCodec])
