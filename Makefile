@@ -9,6 +9,8 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python -m
 ARGS ?=
 PYTEST_ARGS ?=
+# How many tests at once. Many of them wait for the program rather than compute.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: run test lint format pins clean
 
@@ -16,9 +18,17 @@ run:
 	@PYTHON="$(PYTHON)" bash .ci/prepare run
 	@$(IN_VENV) edge run --view -o audio.source=auto -o life.enabled=yes -o head.enabled=yes $(ARGS)
 
+# Two runs: many tests at once, then one after the other what hears or plays by the clock (marked `realtime`), which
+# would disturb each other. 5 is pytest's status for "no such tests", as where PYTEST_ARGS names a folder of one kind.
+# Behind all else in PATH: node, where it came with the Python packages.
 test: lint
-	@# Behind all else in PATH: node, where it came with the Python packages.
-	PATH="$$PATH:$(CURDIR)/$(VENV)/bin" $(IN_VENV) pytest $(PYTEST_ARGS)
+	@export PATH="$$PATH:$(CURDIR)/$(VENV)/bin"; \
+	$(IN_VENV) pytest -m "not realtime" -n $(WORKERS) --dist worksteal $(PYTEST_ARGS); at_once=$$?; \
+	$(IN_VENV) pytest -m realtime $(PYTEST_ARGS); alone=$$?; \
+	case "$$at_once $$alone" in "0 0" | "0 5" | "5 0") ;; *) \
+	  echo "make test: pytest ended with $$at_once for what runs at once and with $$alone for what runs alone" >&2; \
+	  exit 1;; \
+	esac
 
 lint:
 	@PYTHON="$(PYTHON)" bash .ci/prepare test

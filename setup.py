@@ -84,6 +84,7 @@ setup(
             # of wheels, named to pip, does not.
             "torch==2.13.0",
             "pytest>=7.4",
+            "pytest-xdist>=3.5",
             "hypothesis>=6.90",
             "openvino>=2024.6",
             "pillow>=9",

@@ -117,7 +117,7 @@ class Machine:
         }
         return subprocess.run(
             [str(self.folder / "bin" / "bash"), ".ci/prepare", goal], cwd=self.clone, env=environment, text=True,
-            capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=300, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
     def calls(self, program: str) -> list[str]:

@@ -44,7 +44,7 @@ def test_commands_of_the_readme_work(line: str, tmp_path: Path) -> None:
     words += BOUNDED.get(words[0], [])
     done = subprocess.run(
         [sys.executable, "-m", "edge", *words], cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)),
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     allowed = {0, 1} if words[0] == "watch" else {0, 69} if words[0] in ("check", "speak") else {0}  # no card here
     assert done.returncode in allowed, done.stderr
@@ -67,7 +67,7 @@ def test_files_that_documents_link_to_exist() -> None:
 def test_every_command_explains_itself_with_an_example(command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "edge", command, "--help"], cwd=ROOT, env=environment(), capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Example" in done.stdout

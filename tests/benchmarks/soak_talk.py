@@ -24,7 +24,8 @@ from websockets.exceptions import ConnectionClosed
 
 from edge.frames import Speech
 from tests.edge.sources.agents.rig import Agent, balance, serving
-from tests.system.talking import SENTENCES, flite, free_tcp_port, resident_bytes, storm, talking
+from tests.ports import free_tcp_port
+from tests.system.talking import SENTENCES, flite, resident_bytes, storm, talking
 from tests.virtual_microphone.rounds import footprint
 
 RATE_HZ = 16_000

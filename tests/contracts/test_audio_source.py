@@ -44,7 +44,7 @@ def tcp_source() -> Spoken:
 
     def speak() -> None:
         def write() -> None:
-            with socket.create_connection(("127.0.0.1", source.port), timeout=5.0) as client:
+            with socket.create_connection(("127.0.0.1", source.port), timeout=60.0) as client:
                 try:
                     client.sendall(np.random.default_rng(1).bytes(2 * RATE_HZ * 5))
                 except OSError:

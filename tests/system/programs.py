@@ -14,18 +14,12 @@ from pathlib import Path
 from typing import TextIO
 
 ROOT = Path(__file__).parent.parent.parent
+GIVE_UP_S = 120.0  # what never comes: no law, so it may be long; a law of time is held against tests/pace.py
 SPEECH = ROOT / "edge" / "demo" / "speech.flac"
 
 
-def free_udp_port() -> int:
-    """Return a port that nobody is bound to right now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
-def bound_socket(timeout_s: float = 10.0) -> Iterator[tuple[socket.socket, int]]:
+def bound_socket(timeout_s: float = GIVE_UP_S) -> Iterator[tuple[socket.socket, int]]:
     """Yield a UDP socket on a free port of the loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -40,7 +34,7 @@ def environment(**extra: str) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **extra}
 
 
-def au_edge(*arguments: str, timeout_s: float = 60.0, **extra: str) -> subprocess.CompletedProcess[str]:
+def au_edge(*arguments: str, timeout_s: float = GIVE_UP_S, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "edge", *arguments],
@@ -91,7 +85,7 @@ def receive_for(receiver: socket.socket, seconds: float) -> list[bytes]:
     return found
 
 
-def stop(process: subprocess.Popen[str], limit_s: float = 5.0) -> tuple[int, float, str]:
+def stop(process: subprocess.Popen[str], limit_s: float = GIVE_UP_S) -> tuple[int, float, str]:
     """Send SIGTERM; return exit status, seconds until the end, and stderr."""
     began_s = time.monotonic()
     process.send_signal(signal.SIGTERM)

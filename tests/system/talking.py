@@ -60,7 +60,7 @@ class Watcher(threading.Thread):
                 mouth = np.array([message["au"].get(name, 0.0) for name in MOUTH])
                 self.seen.append(Seen(time.monotonic(), message["state"], message["t"], mouth))
 
-    def wait_for(self, state: str, limit_s: float = 20.0, after_s: float = 0.0) -> Seen:
+    def wait_for(self, state: str, limit_s: float = 60.0, after_s: float = 0.0) -> Seen:
         """Return the first frame of a state that came after a time."""
         ends_s = time.monotonic() + limit_s
         while time.monotonic() < ends_s:
@@ -88,15 +88,8 @@ def talking(*options: str) -> Iterator[tuple[subprocess.Popen[str], Watcher]]:
 
 def flite(text: str, path: Path) -> Path:
     """Have a real synthesiser speak into a WAV."""
-    subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", str(path)], check=True, timeout=60)
+    subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", str(path)], check=True, timeout=300)
     return path
-
-
-def free_tcp_port() -> int:
-    """Return a TCP port that nobody listens at right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def storm(port: int, per_s: float, seconds: float) -> int:

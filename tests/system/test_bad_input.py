@@ -257,7 +257,7 @@ def test_without_a_terminal_there_is_no_device_for_keys() -> None:
 def _in_shell(before: str, *arguments: str, after: str = "") -> subprocess.CompletedProcess[str]:
     command = f'{before} exec "$@" {after}'
     words = ["sh", "-c", command, "sh", sys.executable, "-m", "edge", *arguments]
-    return subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "npz"])

@@ -11,8 +11,9 @@ import pytest
 import soundfile
 
 from edge.client import ConnectionLostError, Face, FaceSync, Played, RefusedError
+from tests.ports import free_tcp_port
 from tests.system.programs import stop
-from tests.system.talking import flite, free_tcp_port, talking
+from tests.system.talking import flite, talking
 
 
 def spoken(text: str, folder: Path) -> tuple[np.ndarray, int]:

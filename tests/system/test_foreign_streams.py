@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.ports import free_tcp_port
 from tests.requirements import need_module
 from tests.system.programs import stop
-from tests.system.talking import flite, free_tcp_port, talking
+from tests.system.talking import flite, talking
 
 SENTENCE = "Please put the bottle back, and follow the yellow line."
 
@@ -49,7 +50,7 @@ def test_a_web_page_is_refused_and_the_mp3_behind_it_is_spoken(tmp_path: Path) -
     mp3 = subprocess.run(["ffmpeg", "-v", "error", "-i", str(wav), "-f", "mp3", "-"], check=True, capture_output=True)
     port = free_tcp_port()
     with talking("audio.source=tcp", f"audio.address=127.0.0.1:{port}") as (process, watcher):
-        with socket.create_connection(("127.0.0.1", port), timeout=10.0) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=60.0) as client:
             client.sendall(b"<!DOCTYPE html><html><body>502 Bad Gateway: the voice is not here</body></html>")
             assert b"web page" in client.recv(1000)
         with socket.create_connection(("127.0.0.1", port)) as client, contextlib.suppress(BrokenPipeError):

@@ -17,9 +17,10 @@ from edge.head.chromium import Chromium, Page, find_browser
 from edge.head.running import start_head_thread
 from edge.head.video import missing_tools
 from edge.outputs.receiving import StreamDecoder
+from tests.ports import free_tcp_port, free_udp_port
 from tests.requirements import need
 from tests.system.head_page import FOREHEAD, MOUTH, difference, keep, opened, processor_s, sending, settle
-from tests.system.programs import SPEECH, au_edge, free_udp_port, running
+from tests.system.programs import SPEECH, au_edge, running
 
 need("chromium", find_browser() is not None, "a browser to look with: `apt-get install chromium`")
 CPU_SHARE_LIMIT = 0.05  # of a core, at 30 frames a second
@@ -33,12 +34,6 @@ def page() -> Iterator[Page]:
         made.close()
 
 
-def free_tcp_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def ports() -> tuple[int, int]:
     return free_tcp_port(), free_udp_port()
@@ -49,7 +44,7 @@ def options(ports: tuple[int, int]) -> list[str]:
 
 
 def wait_until_served(port: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -122,7 +117,7 @@ def test_a_head_elsewhere_draws_and_records_the_sound_that_is_sent_beside_the_fr
 
 def test_the_mouth_differs_between_an_open_vowel_and_silence(page: Page, tmp_path: Path) -> None:
     frames = tmp_path / "frames.jsonl"
-    made = au_edge("render", str(SPEECH), "--out", str(frames), "--quiet", timeout_s=120.0)
+    made = au_edge("render", str(SPEECH), "--out", str(frames), "--quiet", timeout_s=600.0)
     assert made.returncode == 0, made.stderr
     rows = [json.loads(line) for line in frames.read_text(encoding="utf-8").splitlines()]
     vowel = max(rows, key=lambda row: row["au"]["jawOpen"])
@@ -155,7 +150,7 @@ def test_the_page_comes_back_after_its_server_died(page: Page, ports: tuple[int,
         with sending(ports[1], {"jawOpen": 0.6}):
             page.wait_for("auEdge.face.get('jawOpen') > 0.5", 30.0)
         first.send_signal(signal.SIGKILL)
-        first.wait(10.0)
+        first.wait(120.0)
     page.wait_for("document.getElementById('caption-text').textContent.startsWith('no connection')", 30.0)
     page.wait_for("auEdge.face.get('jawOpen') < 0.01", 30.0)
     # The graphics driver fails as well: a page that loads itself anew now would end on the browser's own error page.
@@ -167,7 +162,7 @@ def test_the_page_comes_back_after_its_server_died(page: Page, ports: tuple[int,
             page.wait_for("window.auEdge && !auEdge.isOld", 60.0)
             page.wait_for("Math.abs(auEdge.face.get('jawOpen') - 0.4) < 0.02", 30.0)
         second.send_signal(signal.SIGTERM)
-        assert second.wait(15.0) == 0
+        assert second.wait(120.0) == 0
 
 
 def test_serving_thirty_frames_a_second_costs_little(page: Page, ports: tuple[int, int]) -> None:
@@ -191,7 +186,9 @@ def test_the_command_films_a_recording_with_the_length_of_its_frames_and_sound(t
     samples, rate = soundfile.read(SPEECH, frames=44_100)
     soundfile.write(tmp_path / "short.wav", samples[: rate // 3], rate)
     film = tmp_path / "face.mp4"
-    made = au_edge("render", str(tmp_path / "short.wav"), "--video", str(film), "--video-quality", "low", timeout_s=180)
+    made = au_edge(
+        "render", str(tmp_path / "short.wav"), "--video", str(film), "--video-quality", "low", timeout_s=600.0
+    )
     assert made.returncode == 0, made.stderr
     probe = subprocess.run(
         ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,nb_frames,duration", "-of", "json", str(film)],

@@ -27,6 +27,8 @@ from tests.virtual_loudspeaker.audience import Audience, open_hall
 from tests.virtual_loudspeaker.talker import RATE_HZ, Talker, errors_of, middles
 from tests.virtual_microphone.air import Device
 
+pytestmark = pytest.mark.realtime
+
 DEVICES = [
     Device("stereo_48", 48_000, 2),
     Device("mono_44", 44_100, 1),
@@ -73,7 +75,7 @@ def hold_the_interpreter(seconds: float) -> None:
     ctypes.PyDLL(None).usleep(int(seconds * 1e6))
 
 
-def wait_for(what: Callable[[], bool], limit_s: float = 5.0) -> float:
+def wait_for(what: Callable[[], bool], limit_s: float = 60.0) -> float:
     """Return how long it took until something was so."""
     began_s = time.monotonic()
     while not what():
@@ -82,8 +84,10 @@ def wait_for(what: Callable[[], bool], limit_s: float = 5.0) -> float:
     return time.monotonic() - began_s
 
 
-@pytest.mark.parametrize("device", [device.name for device in DEVICES])
-@pytest.mark.parametrize(("ppm", "step_frames"), [(200, 0), (-200, 0), (200, 48)])
+@pytest.mark.parametrize(
+    ("device", "ppm", "step_frames"),
+    [*((device.name, 200, 0) for device in DEVICES), ("mono_44", -200, 0), ("stereo_48", 200, 48)],
+)
 def test_each_sample_leaves_when_the_player_says(
     hall: dict[str, Audience], make: Make, device: str, ppm: int, step_frames: int
 ) -> None:
@@ -95,7 +99,7 @@ def test_each_sample_leaves_when_the_player_says(
     player.open(RATE_HZ)
     assert isinstance(player, Player)
     talker = Talker(player)
-    talker.talk(4.0)
+    talker.talk(3.0)
     errors_s = errors_of(talker, audience, began_s)
     assert len(errors_s) > 20
     assert abs(np.median(errors_s)) < 0.002 + step_frames / 16_000
@@ -136,7 +140,7 @@ def test_after_a_clear_the_loudspeaker_is_silent_within_100_ms(
 ) -> None:
     audience, player = hall[device], make(device)
     player.open(RATE_HZ)
-    for _ in range(10):
+    for _ in range(5):
         first = player.position().sample_index
         player.write(np.full(RATE_HZ, 0.5, np.float32))
         due_s = player.time_of(first) + 0.2

@@ -18,6 +18,8 @@ from tests.virtual_microphone.air import why_not
 from tests.virtual_microphone.sound_server import SINK, SoundServer, why_no_server
 from tests.virtual_microphone.studio import let_go_of_portaudio
 
+pytestmark = pytest.mark.realtime
+
 RATE_HZ = 24_000
 RECORDED_HZ = 48_000
 
@@ -43,7 +45,7 @@ def player(server: SoundServer) -> Iterator[PortAudioPlayer]:
     made.close()
 
 
-def until(what: object, limit_s: float = 10.0) -> None:
+def until(what: object, limit_s: float = 60.0) -> None:
     ends_s = time.monotonic() + limit_s
     while not what():  # type: ignore[operator]
         assert time.monotonic() < ends_s, "it never was"

@@ -28,6 +28,8 @@ from tests.requirements import need
 from tests.virtual_microphone.air import Device
 from tests.virtual_microphone.studio import Studio, Truth, open_studio
 
+pytestmark = pytest.mark.realtime
+
 DEVICES = [
     Device("mono_44", 44_100),
     Device("mono_48", 48_000),
@@ -71,7 +73,7 @@ def make(studio: Studio) -> Iterator[object]:
 def until_heard(keeper: SourceKeeper) -> float:
     """Return how long it took until sound came."""
     began_s = time.monotonic()
-    while keeper.read(0.02) is None and time.monotonic() - began_s < 5.0:
+    while keeper.read(0.02) is None and time.monotonic() - began_s < 60.0:
         pass
     return time.monotonic() - began_s
 
@@ -186,12 +188,13 @@ def test_a_sound_is_in_the_programs_hands_a_period_later(make) -> None:
     source.open()
     listen(source, 0.1)
     ages_s = []
-    for _ in range(100):
-        chunk = source.read(0.1)
-        if chunk is not None:
-            ages_s.append(time.monotonic() - chunk.end_time_s)
+    with Pace() as pace:
+        for _ in range(100):
+            chunk = source.read(0.1)
+            if chunk is not None:
+                ages_s.append(time.monotonic() - chunk.end_time_s)
     assert min(ages_s) > 0
-    assert np.median(ages_s) < 256 / 48_000  # the large ring must not delay
+    assert np.median(ages_s) < pace.allowed(256 / 48_000)  # the large ring must not delay
 
 
 MOST_ROUNDS = 10
@@ -297,8 +300,9 @@ def test_a_device_that_goes_and_comes_is_heard_again_on_the_same_axis(make, stud
     source.open()
     chunks = listen(source, 0.2)
     air.fault(fault)
-    error, took_s = until_lost(source, 2.0)
-    assert took_s < 0.6
+    with Pace() as pace:
+        error, took_s = until_lost(source, 60.0)
+    assert took_s < pace.allowed(0.6)
     assert "mono_48" in str(error)
     with pytest.raises(DeviceError):
         source.read(0.01)
@@ -306,10 +310,13 @@ def test_a_device_that_goes_and_comes_is_heard_again_on_the_same_axis(make, stud
         with pytest.raises(DeviceError, match="not there any more"):
             source.open()
     air.fault("none")
-    back_s = time.monotonic()
-    source.open()
-    while source.read(0.05) is None:
-        assert time.monotonic() - back_s < 1.0
+    with Pace() as pace:
+        back_s = time.monotonic()
+        source.open()
+        while source.read(0.05) is None and time.monotonic() - back_s < 60.0:
+            pass
+        took_s = time.monotonic() - back_s
+    assert took_s < pace.allowed(1.0)
     chunks += listen(source, 0.3)
     assert len(offsets(chunks, studio.truth("mono_48"))) <= 2
     found = sorted(offset for offset in offsets(chunks, studio.truth("mono_48")) if offset is not None)
@@ -334,7 +341,9 @@ def test_a_device_that_is_opened_while_it_gives_nothing_is_heard_within_a_second
             keeper.read(0.02)
         assert air["n_starts"] >= 2
         air.fault("none")
-        assert until_heard(keeper) < 1.0
+        with Pace() as pace:
+            returned_s = until_heard(keeper)
+        assert returned_s < pace.allowed(1.0)
     keeper.close()
 
 
@@ -366,12 +375,15 @@ def test_read_keeps_its_timeout_also_while_the_device_is_silent(make, studio: St
     source = make("mono_48")
     source.open()
     listen(source, 0.1)
-    studio.airs["mono_48"].fault("stalled")
-    listen(source, 0.03)
-    for timeout_s in (0.0, 0.01, 0.05):
-        began_s = time.monotonic()
-        assert source.read(timeout_s) is None
-        assert time.monotonic() - began_s < timeout_s + 0.05
+    over_s = []
+    with Pace() as pace:
+        studio.airs["mono_48"].fault("stalled")
+        listen(source, 0.03)
+        for timeout_s in (0.0, 0.01, 0.05):
+            began_s = time.monotonic()
+            assert source.read(timeout_s) is None
+            over_s.append(time.monotonic() - began_s - timeout_s)
+    assert max(over_s) < pace.allowed(0.05)
 
 
 def test_close_from_another_thread_ends_the_reading_and_may_be_repeated(make) -> None:
@@ -457,7 +469,7 @@ def test_an_audio_system_that_hangs_never_holds_the_program(make, monkeypatch: p
 
     class Hanging(real):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
-            release.wait(20.0)
+            release.wait(120.0)
             super().__init__()
 
     monkeypatch.setattr(finding, "PortAudio", Hanging)
@@ -465,14 +477,16 @@ def test_an_audio_system_that_hangs_never_holds_the_program(make, monkeypatch: p
     source = make("mono_48")
     n_threads = threading.active_count()
     for _ in range(5):
-        began_s = time.monotonic()
-        with pytest.raises(DeviceError, match="does not answer"):
-            source.open()
-        assert time.monotonic() - began_s < 0.6
+        with Pace() as pace:
+            began_s = time.monotonic()
+            with pytest.raises(DeviceError, match="does not answer"):
+                source.open()
+            took_s = time.monotonic() - began_s
+        assert took_s < pace.allowed(0.6)
         assert threading.active_count() <= n_threads + 1  # one thread is stuck, not one more at every attempt
     release.set()
     monkeypatch.undo()
-    deadline_s = time.monotonic() + 5.0
+    deadline_s = time.monotonic() + 60.0
     while threading.active_count() > n_threads and time.monotonic() < deadline_s:
         time.sleep(0.02)
     assert threading.active_count() == n_threads  # the late stream was closed by itself

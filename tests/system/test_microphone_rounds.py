@@ -1,6 +1,7 @@
-"""A hundred times unplugged, stalled, taken by another program, overrun: sound returns each time and nothing leaks.
+"""Again and again unplugged, stalled, taken by another program, overrun: sound returns each time and nothing leaks.
 
-`AU_EDGE_ROUNDS=10` makes it quicker. The four kinds run side by side, each in a process of its own.
+The soak is `AU_EDGE_ROUNDS=100 python -m pytest tests/system/test_microphone_rounds.py`. The four kinds run
+side by side, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from typing import Any
 
 import pytest
 
+from tests.pace import Pace
 from tests.requirements import need
 from tests.virtual_microphone.air import build_plugin, why_not
 
+pytestmark = pytest.mark.realtime
+
 KINDS = ("unplugged", "stalled", "busy", "overrun")
-ROUNDS = int(os.environ.get("AU_EDGE_ROUNDS", "100"))
+ROUNDS = int(os.environ.get("AU_EDGE_ROUNDS", "20"))
 ROOT = Path(__file__).parent.parent.parent
 RETURN_S = 1.0
-OVERLOAD = 2.0  # runnable threads per processor: opening takes 50 ms of one, and several times that where many wait
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +46,12 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
     }
     try:
         made = {}
-        for kind, process in processes.items():
-            output, _ = process.communicate(timeout=30 + 5 * ROUNDS)
-            assert process.returncode == 0, (folder / f"{kind}.err").read_text(errors="replace")[-2000:]
-            made[kind] = json.loads(output)
-        yield made
+        with Pace() as pace:
+            for kind, process in processes.items():
+                output, _ = process.communicate(timeout=300 + 5 * ROUNDS)
+                assert process.returncode == 0, (folder / f"{kind}.err").read_text(errors="replace")[-2000:]
+                made[kind] = json.loads(output)
+        yield {kind: {**report, "pace": pace} for kind, report in made.items()}
     finally:
         for process in processes.values():
             process.kill()
@@ -61,9 +65,7 @@ def report(request: pytest.FixtureRequest, reports: dict[str, dict[str, Any]]) -
 def test_sound_flows_again_within_a_second_of_the_devices_return(report: dict[str, Any]) -> None:
     rounds_s = report["recovery_s"]
     assert len(rounds_s) >= ROUNDS
-    late_s = [recovery_s for recovery_s in rounds_s if recovery_s > RETURN_S]
-    is_overloaded = report["highest_load"] > OVERLOAD
-    assert len(late_s) <= (0.1 * len(rounds_s) if is_overloaded else 0), f"{late_s} at load {report['highest_load']}"
+    assert max(rounds_s) < report["pace"].allowed(RETURN_S)  # opening takes 50 ms of a processor
 
 
 def test_every_loss_is_noticed_and_every_sample_is_placed(report: dict[str, Any]) -> None:

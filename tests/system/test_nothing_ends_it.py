@@ -26,8 +26,9 @@ import numpy as np
 import pytest
 
 from tests.hostile import HUGE
+from tests.ports import free_tcp_port, free_udp_port
 from tests.requirements import need
-from tests.system.programs import SPEECH, au_edge, bound_socket, free_udp_port, receive_for, running, stop
+from tests.system.programs import SPEECH, au_edge, bound_socket, receive_for, running, stop
 
 need("websockets", importlib.util.find_spec("websockets") is not None, 'run `pip install "au-edge[head]"`')
 from websockets.sync.client import ClientConnection, connect  # noqa: E402
@@ -71,7 +72,7 @@ class Run:
             is_over.set()
             thread.join()
 
-    def reload(self, content: str | bytes, limit_s: float = 20.0) -> str:
+    def reload(self, content: str | bytes, limit_s: float = 60.0) -> str:
         """Give another configuration and return what the program says of it."""
         before = self.log.stat().st_size
         self.config.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -180,13 +181,7 @@ def test_a_reload_without_descriptors_is_refused_and_the_next_one_is_in_force(tm
 # --- datagrams --------------------------------------------------------------------------------------------------------
 
 
-def free_tcp_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def page_of(port: int, limit_s: float = 30.0) -> ClientConnection:
+def page_of(port: int, limit_s: float = 60.0) -> ClientConnection:
     """Return a page's WebSocket, once the server is there."""
     ends_s = time.monotonic() + limit_s
     while True:
@@ -320,9 +315,9 @@ def test_a_thousand_idle_connections_take_no_frame_no_descriptor_and_no_line_of_
         counting.close()
         in_use = len(os.listdir(f"/proc/{process.pid}/fd"))
         memory = resident_mib(process.pid) - memory_before
-        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10.0) as scraped:
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=60.0) as scraped:
             assert b"au_edge_metrics_connections_dropped_total" in scraped.read()
-        with urllib.request.urlopen(f"http://127.0.0.1:{page_port}/", timeout=10.0) as served:
+        with urllib.request.urlopen(f"http://127.0.0.1:{page_port}/", timeout=60.0) as served:
             assert served.status == 200
         said = log.stat().st_size - said_before
         code = stop(process)[0]

@@ -86,7 +86,7 @@ def arguments(board: Maestro, folder: Path) -> list[str]:
 
 
 def wait_until_it_speaks(board: Maestro) -> None:
-    end_s = time.monotonic() + 30
+    end_s = time.monotonic() + 60.0
     while time.monotonic() < end_s:
         recent = [position for _, position in board.targets[-100:]]
         if len(board.targets) > 200 and max(recent) - min(recent) > 20:
@@ -113,7 +113,7 @@ def test_speech_moves_the_jaw_within_its_limits_and_sigterm_leads_to_the_safe_po
     with running(*arguments(board, tmp_path)) as process:
         wait_until_it_speaks(board)
         with Pace() as pace:
-            status, seconds, errors = stop(process, 10.0)
+            status, seconds, errors = stop(process)
     assert status == 0, errors
     assert seconds < pace.allowed(1.5), seconds
     positions = [position for _, position in board.targets]

@@ -28,7 +28,7 @@ def service_manager(folder: Path) -> Iterator[tuple[socket.socket, str]]:
     path = str(folder / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
-        manager.settimeout(10)
+        manager.settimeout(60)
         yield manager, path
 
 
@@ -53,7 +53,7 @@ def test_ready_after_the_first_frame_then_status_watchdog_and_stopping(tmp_path:
         assert "p99" in status[-1]
         assert "lost" in status[-1]
         with Pace() as pace:
-            code, seconds, _ = stop(run, 10.0)
+            code, seconds, _ = stop(run)
         assert (code, seconds < pace.allowed(1.0)) == (0, True)
         assert any("STOPPING=1" in note for note in _notes(manager, 0.3))
 
@@ -89,7 +89,7 @@ def test_a_loop_that_does_not_turn_feeds_no_watchdog(tmp_path: Path) -> None:
             assert any("WATCHDOG=1" in note for note in before)
             assert not any("WATCHDOG=1" in note for note in _notes(manager, 1.5)), "a frozen loop fed the watchdog"
             run.send_signal(signal.SIGTERM)
-            assert run.wait(10) != 0, "a loop that hangs ends the program with an error, not in silence"
+            assert run.wait(120.0) != 0, "a loop that hangs ends the program with an error, not in silence"
         finally:
             run.kill()
             run.wait()
@@ -161,8 +161,12 @@ def test_signals_in_any_number_leave_it_able_to_stop(tmp_path: Path) -> None:
                 program.send_signal(signal.SIGHUP)
                 if i % 3 == 0:
                     time.sleep(0.0003)
-            program.send_signal(signal.SIGTERM)
-            assert program.wait(3.0) == 0
+            with Pace() as pace:
+                program.send_signal(signal.SIGTERM)
+                began_s = time.monotonic()
+                status = program.wait(120.0)
+                seconds = time.monotonic() - began_s
+            assert (status, seconds < pace.allowed(3.0)) == (0, True), f"{seconds:.2f} s"
         finally:
             program.kill()
             program.wait()
@@ -182,8 +186,12 @@ def test_a_closed_terminal_ends_the_program() -> None:
             os.close(terminal)
             receiver.recv(65_536)
             time.sleep(0.5)
-            os.close(controller)
-            assert program.wait(3.0) == 0
+            with Pace() as pace:
+                began_s = time.monotonic()
+                os.close(controller)
+                status = program.wait(120.0)
+                seconds = time.monotonic() - began_s
+            assert (status, seconds < pace.allowed(3.0)) == (0, True), f"{seconds:.2f} s"
             assert json.loads(receive_for(receiver, 0.2)[-1])["state"] == "stopping"
         finally:
             program.kill()

@@ -96,7 +96,7 @@ def test_two_files_and_what_is_piped_in_are_spoken_to_their_ends(hall: dict[str,
     began_s = time.monotonic()
     with short.open("rb") as piped:
         done = subprocess.run(
-            command, stdin=piped, capture_output=True, text=True, timeout=60, cwd=ROOT, env=environment(), check=False
+            command, stdin=piped, capture_output=True, text=True, timeout=300, cwd=ROOT, env=environment(), check=False
         )
     assert done.returncode == 0, done.stderr
     loud = [run for run in audience.heard() if run.start_s > began_s and np.any(np.abs(run.samples) > 0.01)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -12,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import Pace
 from tests.system.programs import ROOT, bound_socket, environment, receive_for, stop
 
 STOP_S = 1.0
-BUSY_STOP_S = 4.0  # on a machine where many wait for a processor: it ends, and with status 0
 # What hangs, as lines of a program: a network that is loaded, a microphone that is opened, one that is closed.
 # A file beside the program says that it hangs: a name that nobody calls any more would hang nothing.
 HANG = (
@@ -45,10 +44,6 @@ CLOSING = (
 RUN = "import sys\nfrom edge.cli import main\nsys.exit(main(sys.argv[1:]))\n"
 
 
-def limit_s() -> float:
-    return STOP_S if os.getloadavg()[0] < 2.0 * (os.cpu_count() or 1) else BUSY_STOP_S
-
-
 def start(folder: Path, lines: str, port: int, *more: str) -> subprocess.Popen[str]:
     program = folder / "program.py"
     program.write_text(lines + RUN)
@@ -61,7 +56,7 @@ def start(folder: Path, lines: str, port: int, *more: str) -> subprocess.Popen[s
 
 def until_it_listens_to_signals(program: subprocess.Popen[str]) -> None:
     """Wait until SIGTERM (15) is caught. Source: proc(5), SigCgt."""
-    ends_s = time.monotonic() + 10.0
+    ends_s = time.monotonic() + 60.0
     while time.monotonic() < ends_s:
         caught = Path(f"/proc/{program.pid}/status").read_text().split("SigCgt:")[1].split()[0]
         if int(caught, 16) >> 14 & 1:
@@ -72,7 +67,7 @@ def until_it_listens_to_signals(program: subprocess.Popen[str]) -> None:
 
 def until_it_hangs(folder: Path) -> None:
     """Wait until the program is in the function that hangs."""
-    ends_s = time.monotonic() + 20.0  # imports take a second, and many on a busy machine
+    ends_s = time.monotonic() + 60.0  # imports take a second, and many on a busy machine
     while not (folder / "hangs").exists():
         assert time.monotonic() < ends_s, "the program never came to what hangs"
         time.sleep(0.01)
@@ -90,10 +85,11 @@ def test_what_hangs_while_the_program_starts_does_not_hold_up_its_end(tmp_path: 
         try:
             until_it_listens_to_signals(program)
             until_it_hangs(tmp_path)
-            status, seconds, errors = stop(program, 10.0)
+            with Pace() as pace:
+                status, seconds, errors = stop(program)
         finally:
             program.kill()
-        assert (status, seconds < limit_s()) == (0, True), f"{seconds:.2f} s, {errors}"
+        assert (status, seconds < pace.allowed(STOP_S)) == (0, True), f"{seconds:.2f} s, {errors}"
         assert "Traceback" not in errors
         assert states(receiver) == []  # nothing was sent that had to be taken back
 
@@ -104,10 +100,11 @@ def test_a_microphone_that_hangs_leaves_neutral_frames_and_status_0(tmp_path: Pa
         program = start(tmp_path, hanging, port, "-o", "audio.wait=yes")
         try:
             receiver.recv(65_536)  # frames go on without sound
-            status, seconds, errors = stop(program, 10.0)
+            with Pace() as pace:
+                status, seconds, errors = stop(program)
         finally:
             program.kill()
-        assert (status, seconds < limit_s()) == (0, True), f"{seconds:.2f} s, {errors}"
+        assert (status, seconds < pace.allowed(STOP_S)) == (0, True), f"{seconds:.2f} s, {errors}"
         assert "Traceback" not in errors
         assert states(receiver)[-2:] == ["stopping", "stopping"]
 
@@ -116,8 +113,9 @@ def test_a_stop_that_is_asked_for_at_the_very_start_ends_it(tmp_path: Path) -> N
     with bound_socket() as (_, port):
         program = start(tmp_path, "", port, "-o", "audio.source=silence")
         try:
-            until_it_listens_to_signals(program)
-            status, seconds, errors = stop(program, 10.0)
+            with Pace() as pace:
+                until_it_listens_to_signals(program)
+                status, seconds, errors = stop(program)
         finally:
             program.kill()
-        assert (status, seconds < limit_s()) == (0, True), f"{seconds:.2f} s, {errors}"
+        assert (status, seconds < pace.allowed(STOP_S)) == (0, True), f"{seconds:.2f} s, {errors}"

@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.pace import Pace
 from tests.system.programs import ROOT, bound_socket, environment, receive_for
-from tests.system.test_stopping import limit_s
+from tests.system.test_stopping import STOP_S
 
 PIPE_BYTES = 4096  # the smallest; Source: fcntl(2), F_SETPIPE_SZ
 FRAMES = 30  # a second of them
@@ -94,11 +95,12 @@ def test_frames_flow_and_a_signal_ends_them_at_rest(place: Place, number: signal
     with program(place, view) as (run, receiver):
         for _ in range(FRAMES):
             receiver.recv(65_536)
-        began_s = time.monotonic()
-        run.send_signal(number)
-        status = run.wait(10.0)
-        seconds = time.monotonic() - began_s
-        assert (status, seconds < limit_s()) == (0, True), f"{seconds:.2f} s"
+        with Pace() as pace:
+            began_s = time.monotonic()
+            run.send_signal(number)
+            status = run.wait(120.0)
+            seconds = time.monotonic() - began_s
+        assert (status, seconds < pace.allowed(STOP_S)) == (0, True), f"{seconds:.2f} s"
         assert last_states(receiver) == ["stopping", "stopping"]
 
 
@@ -106,14 +108,14 @@ def test_frames_flow_and_a_signal_ends_them_at_rest(place: Place, number: signal
 @pytest.mark.parametrize("place", PLACES, ids=[place.__name__ for place in PLACES])
 def test_its_own_end_comes_too(place: Place, view: str) -> None:
     with program(place, view, "--duration", "1") as (run, receiver):
-        assert run.wait(30.0) == 0
+        assert run.wait(120.0) == 0
         assert last_states(receiver) == ["stopping", "stopping"]
 
 
 @pytest.mark.parametrize("place", PLACES, ids=[place.__name__ for place in PLACES])
 def test_an_error_that_nobody_reads_keeps_its_status(place: Place) -> None:
     with program(place, "--no-view", "--model", "nowhere.json") as (run, _):
-        assert run.wait(30.0) == 78
+        assert run.wait(120.0) == 78
 
 
 def test_what_was_lost_is_said_when_somebody_reads_again() -> None:

@@ -105,13 +105,13 @@ class PipeWire:
         self.kill()
         for player in self._players:
             player.kill()
-            player.wait(10.0)
+            player.wait(120.0)
 
     def kill(self) -> None:
         """End every process of the session, in whatever state it is."""
         if self._session is not None:
             os.killpg(self._session.pid, signal.SIGKILL)
-            self._session.wait(10.0)
+            self._session.wait(120.0)
             self._session = None
             for socket in (*(self._folder / "run").glob("pipewire-*"), *(self._folder / "run" / "pulse").glob("*")):
                 socket.unlink()

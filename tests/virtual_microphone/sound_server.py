@@ -80,7 +80,7 @@ class SoundServer:
         if self._daemon is not None:
             self._daemon.send_signal(number)
             if number == signal.SIGKILL:
-                self._daemon.wait(10.0)
+                self._daemon.wait(120.0)
                 self._daemon = None
 
     def play_tone(self, seconds: float) -> subprocess.Popen[bytes]:
@@ -92,5 +92,5 @@ class SoundServer:
         """End the daemon, whatever state it is in."""
         if self._daemon is not None:
             self._daemon.kill()
-            self._daemon.wait(10.0)
+            self._daemon.wait(120.0)
             self._daemon = None

@@ -35,7 +35,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object],
         "--rounds", "2", "--frames", "30", "--backend", "onnxruntime",
         "--json", str(folder / "a.json"), "--html", str(folder / "a.html"),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return json.loads((folder / "a.json").read_text()), folder, done.stdout
 
@@ -139,7 +139,7 @@ def test_two_backends_take_turns_in_one_run(tmp_path: Path) -> None:
         sys.executable, "-m", "edge", "bench", "stages", "--rounds", "3", "--frames", "20", "--json", str(path),
         "--backend", "onnxruntime", "--backend", "openvino",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     lanes = json.loads(path.read_text())["back_to_back"]["lanes"]
     assert [lane["label"].rpartition(" ")[2] for lane in lanes] == ["onnxruntime", "openvino"]
@@ -150,7 +150,7 @@ def test_a_backend_that_is_not_there_is_named_and_the_others_are_measured(tmp_pa
     need("no-tensorrt", importlib.util.find_spec("pycuda") is None, "this machine can run TensorRT")
     command = [sys.executable, "-m", "edge", "bench", "stages", "--rounds", "1", "--frames", "5"]
     command += ["--backend", "tensorrt", "--backend", "onnxruntime"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "not run: stream on tensorrt" in done.stdout
     assert "stream on onnxruntime" in done.stdout

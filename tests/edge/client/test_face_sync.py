@@ -113,6 +113,6 @@ with FaceSync({server.url!r}) as face:
 assert not any(name == "edge" or name.startswith("edge.") for name in sys.modules)
 """
     (tmp_path / "main.py").write_text(program)
-    done = subprocess.run([sys.executable, "-E", "main.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-E", "main.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "Played(seconds=0.1, cleared=False)", done.stderr
     assert np.all(server.said[0].samples == 0)

@@ -26,7 +26,7 @@ def run_module(name: str, script: str, given: Any) -> Any:
     need("node", ready, "the page's build tools: `npm ci` in edge/head/web")
     done = subprocess.run(
         ["node", "--input-type=module", "-e", BUNDLE % name + script], cwd=WEB, input=json.dumps(given),
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

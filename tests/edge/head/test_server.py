@@ -79,7 +79,7 @@ class Sender:
 def receive(page: ClientConnection, kind: str) -> dict[str, object] | bytes:
     """Return the next message of a kind: "frame", "sound" or a type of JSON."""
     while True:
-        message = page.recv(timeout=5.0)
+        message = page.recv(timeout=60.0)
         if isinstance(message, bytes):
             if {1: "frame", 2: "sound"}[message[0]] == kind:
                 return message
@@ -163,7 +163,7 @@ def test_sliders_reach_the_program_in_range(head: HeadThread, driven: list[Drive
     with open_page(head) as page:
         assert receive(page, "hello")["drive"] is True  # type: ignore[call-overload, index]
         page.send(json.dumps({"type": "drive", "au": {"jawOpen": 3}, "head": [0, -12, 0]}))
-        deadline = time.monotonic() + 5.0
+        deadline = time.monotonic() + 60.0
         while not driven and time.monotonic() < deadline:
             time.sleep(0.01)
     assert driven == [Drive({"jawOpen": 1.0}, (0.0, -12.0, 0.0))]
@@ -293,7 +293,7 @@ def test_foreign_origins_get_no_websocket(head: HeadThread, origin: str | None) 
 
 
 def http_status(head: HeadThread, target: str, host: str) -> int:
-    link = http.client.HTTPConnection("127.0.0.1", head.server.http_port, timeout=5.0)
+    link = http.client.HTTPConnection("127.0.0.1", head.server.http_port, timeout=60.0)
     link.putrequest("GET", target, skip_host=True)
     link.putheader("Host", host)
     link.endheaders()
@@ -346,7 +346,7 @@ def test_silent_connections_give_way_and_pages_do_not(head: HeadThread, caplog: 
         silent: list[socket.socket] = []
         for _ in range(10):
             silent += silent_connections(head, 20)
-            client = http.client.HTTPConnection("127.0.0.1", head.server.http_port, timeout=5.0)
+            client = http.client.HTTPConnection("127.0.0.1", head.server.http_port, timeout=60.0)
             client.request("GET", "/")
             assert client.getresponse().status == 200, "who asks is answered while others hold connections"
             client.close()

@@ -19,15 +19,10 @@ from edge.outputs.ifacialmocap import GOOD_BYE, HELLO, IFacialMocapCodec, in_ver
 from edge.outputs.sender import Output
 from edge.outputs.udp import UdpTransport
 from tests.edge.outputs.faces import FakeClock, frame_with, golden, manifest_with, receiver
+from tests.ports import free_udp_port
 from tests.requirements import need
 
 FRAME = golden("ifacialmocap_frame")
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -47,7 +42,7 @@ class Phone:
 
     def __init__(self, pushed: Transport | None = None, **keys: float) -> None:
         self.clock = FakeClock()
-        self.port, self.theirs = free_port(), free_port()
+        self.port, self.theirs = free_udp_port(), free_udp_port()
         self.transport = GreetedTransport(
             pushed, self.clock, self.port, read_hello, in_version, reply_port=self.theirs, **keys
         )
@@ -207,7 +202,7 @@ def test_a_reload_forgets_nobody_and_takes_the_new_delay() -> None:
 
 
 def test_a_port_that_is_taken_says_what_to_do() -> None:
-    port = free_port()
+    port = free_udp_port()
     with receiver_at("", port), pytest.raises(DeviceError, match="reach = push"):
         GreetedTransport(None, FakeClock(), port, read_hello, in_version).open()
 

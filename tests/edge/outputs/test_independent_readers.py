@@ -17,6 +17,7 @@ from edge.outputs.json_udp import JsonCodec
 from edge.outputs.osc import OscCodec
 from edge.vocabulary import ARKIT_APPLE
 from tests.edge.outputs.faces import frame_with, manifest_with, random_frame
+from tests.ports import free_udp_port
 from tests.requirements import need
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -54,9 +55,7 @@ def test_python_osc_reads_one_address_per_channel_in_datagrams_that_are_never_fr
 
 def test_oscdump_of_liblo_prints_the_frame() -> None:
     need("liblo", shutil.which("oscdump") is not None, "apt install liblo-tools")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_udp_port()
     codec = OscCodec(manifest_with(["jawOpen", "mouthClose"]), {})
     frame = frame_with([0.25, 1.0], [10.0, -20.0, 0.5], State.SILENCE)
     with subprocess.Popen(["stdbuf", "-oL", "oscdump", str(port)], stdout=subprocess.PIPE, text=True) as dump:

@@ -286,7 +286,7 @@ def hear():
     return member
 
 def until(state, heard=None):
-    ends_s = time.monotonic() + 30
+    ends_s = time.monotonic() + 60.0
     while time.monotonic() < ends_s:
         output.send(frame_with([0.5]))
         time.sleep(0.03)
@@ -328,7 +328,7 @@ def test_an_interface_that_comes_late_and_goes_and_comes_again_is_waited_for(
     need("namespaces", bool(can) and can.returncode == 0, "no network namespace of one's own here (unshare, ip)")
     done = subprocess.run(
         [*own_network, sys.executable, "-c", INTERFACES, host, interface, away], cwd=ROOT,
-        env=environment(PYTHONPATH=str(ROOT)), capture_output=True, text=True, timeout=120, check=False,
+        env=environment(PYTHONPATH=str(ROOT)), capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(done.stderr.splitlines()) == 3, "each outage is said once"

@@ -80,7 +80,7 @@ class SerialDevice:
                     os.write(self.master, self._answer(content))
 
     def wait_for(self, n_bytes: int) -> bytes:
-        end_s = time.monotonic() + 2
+        end_s = time.monotonic() + 60.0
         while len(self.received) < n_bytes and time.monotonic() < end_s:
             time.sleep(0.005)
         return self.received
@@ -233,7 +233,7 @@ def test_a_port_that_vanishes_is_said_and_opened_again_and_frames_go_on(
     second = SerialDevice(lambda content: centre * content.count(b"\x90"))
     link.unlink()
     link.symlink_to(second.path)
-    end_s = time.monotonic() + 5
+    end_s = time.monotonic() + 60.0
     while robot.counters()["reopened"] == 0 and time.monotonic() < end_s:
         time.sleep(0.05)
     time.sleep(0.2)
@@ -415,7 +415,7 @@ def test_stupid_artnet_receives_the_levels() -> None:
         driver = ArtNetDriver([Servo("jaw", 1, 1), Servo("brow", 511, 1)], {"universe": "3"}, transport := Recorder())
         driver.write([0.5, 1.0])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            end_s = time.monotonic() + 2
+            end_s = time.monotonic() + 60.0
             while not server.get_buffer(listener) and time.monotonic() < end_s:
                 sender.sendto(transport.datagrams[0], ("127.0.0.1", 6454))
                 time.sleep(0.05)

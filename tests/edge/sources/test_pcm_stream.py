@@ -481,7 +481,7 @@ def run_stdin(data: bytes | None, pace: str = "fast", stdin: int | None = None) 
         input=data,
         stdin=stdin,
         capture_output=True,
-        timeout=30,
+        timeout=300,
         check=True,
     )
     return result.stdout.decode().strip()

@@ -58,7 +58,7 @@ def tcp_source(sample_format: str) -> PcmStreamSource:
 
 def send(source: PcmStreamSource, data: bytes) -> threading.Thread:
     def write() -> None:
-        with socket.create_connection(("127.0.0.1", source.port), timeout=20.0) as client:
+        with socket.create_connection(("127.0.0.1", source.port), timeout=60.0) as client:
             client.sendall(data)
 
     thread = threading.Thread(target=write, daemon=True)
@@ -82,7 +82,7 @@ def test_what_a_client_sends_is_heard_by_what_it_says_itself(source: PcmStreamSo
     oracle = np.frombuffer(encoded("raw"), "<i2") / np.float32(2**15)
     sending = send(source, encoded(name))
     heard = listen(source, len(oracle))
-    sending.join(20.0)
+    sending.join(60.0)
     assert source.warnings() == []
     # The codec's own delay aside (an MP3's 1105 samples), it is the same speech.
     lags = range(1, 1400) if name == "mp3" else range(2600) if name == "aac" else range(400)
@@ -96,12 +96,12 @@ def test_one_client_after_the_other_may_send_what_it_likes(source: PcmStreamSour
     for name in ("mp3", "raw", "opus", "wav"):
         sending = send(source, encoded(name))
         assert len(listen(source, n_samples)) >= n_samples
-        sending.join(20.0)
+        sending.join(60.0)
 
 
 def test_a_web_page_is_no_speech_its_client_is_told_and_the_next_is_heard(source: PcmStreamSource) -> None:
     page = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>no voice</body></html>"
-    with socket.create_connection(("127.0.0.1", source.port), timeout=5.0) as client:
+    with socket.create_connection(("127.0.0.1", source.port), timeout=60.0) as client:
         client.sendall(page)
         assert len(listen(source, 1, seconds=0.5)) == 0
         assert b"HTML" in client.recv(1000)
@@ -119,7 +119,7 @@ def test_an_mp3_on_a_stream_that_was_declared_raw_is_told_once_with_the_remedy()
     for _ in range(2):
         sending = send(source, encoded("mp3"))
         listen(source, 5_000)
-        sending.join(20.0)
+        sending.join(60.0)
         lines += source.warnings()
     source.close()
     told = [line for line in lines if "MP3" in line]
@@ -133,7 +133,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_no_thread(source: PcmStreamSo
     for _ in range(5):
         sending = send(source, data[: len(data) // 2])
         listen(source, 5_000)
-        sending.join(20.0)
+        sending.join(60.0)
         listen(source, 1 << 30, seconds=0.3)
     source.close()
     assert threading.active_count() <= n_before
@@ -166,7 +166,7 @@ while not is_last:
 print(source.rate_hz, n_samples)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], input=encoded("mp3", 24_000), capture_output=True, timeout=60, check=True
+        [sys.executable, "-c", program], input=encoded("mp3", 24_000), capture_output=True, timeout=300, check=True
     )
     rate_hz, n_samples = map(int, done.stdout.split())
     assert rate_hz == 24_000

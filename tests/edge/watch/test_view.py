@@ -28,6 +28,7 @@ from edge.watch.receive import run_watch
 from edge.watch.screen import ROWS, Shown, Style, compose
 from tests.edge.outputs.faces import frame_with, manifest_with, random_frame
 from tests.pace import Pace
+from tests.ports import free_udp_port
 
 PLAIN, RICH = Style(False, False), Style(True, True)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -168,9 +169,7 @@ def test_a_terminal_that_is_stopped_does_not_stop_who_feeds_it() -> None:
 
 @pytest.mark.parametrize("codec", [OscCodec, JsonCodec, BinaryCodec])
 def test_watch_shows_what_arrives_in_any_of_our_formats(codec: type) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = probe.getsockname()
+    address = ("127.0.0.1", free_udp_port())
     stream = io.StringIO()
     results: list[int] = []
     watching = threading.Thread(
@@ -222,7 +221,5 @@ def test_an_address_of_another_machine_is_refused() -> None:
 
 
 def test_silence_on_the_wire_is_an_exit_code() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_udp_port()
     assert run_watch("127.0.0.1", port, StreamDecoder(), duration_s=0.2, stream=io.StringIO()) == 1

@@ -90,7 +90,7 @@ class Agent:
             self.link.send(data[begin : begin + piece])
         self.say(type="end")
 
-    def wait(self, kind: str, limit_s: float = 10.0, **wanted: object) -> dict:
+    def wait(self, kind: str, limit_s: float = 60.0, **wanted: object) -> dict:
         """Return the next event of a kind; what comes before it is kept in `told`."""
         ends_s = time.monotonic() + limit_s
         while (left_s := ends_s - time.monotonic()) > 0:

@@ -319,7 +319,7 @@ def test_random_frames_never_harm_another_agent() -> None:
         witness.say(type="end")
         assert witness.wait("finished")["seconds"] == pytest.approx(2000 / RATE_HZ, abs=1e-3)
         assert len(ear.speech()) >= begin + 2000
-        deadline_s = time.monotonic() + 5.0
+        deadline_s = time.monotonic() + 60.0
         while balance(source.counters()) and time.monotonic() < deadline_s:
             time.sleep(0.05)
         assert balance(source.counters()) == 0

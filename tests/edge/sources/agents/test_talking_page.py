@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 
 def run(command: list[str]) -> list[dict]:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line.replace("'", '"').replace("True", "true").replace("False", "false"))
             for line in done.stdout.splitlines()]  # fmt: skip
