@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     set_required({name for value in config.getoption("--require") for name in value.split(",")})
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import only what has such tests where those are asked for that run alone: all would take as long as they do."""
+    if config.getoption("markexpr") != "realtime" or not collection_path.match("test_*.py"):
+        return None
+    return True if "pytest.mark.realtime" not in collection_path.read_text(encoding="utf-8") else None
 
 
 _MATHS = ctypes.CDLL(ctypes.util.find_library("m"))

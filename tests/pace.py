@@ -35,7 +35,7 @@ END_LIMIT_S = 60.0
 
 
 class Pace:
-    """A context around what is judged; afterwards `allowed` tells what a limit is worth.
+    """A context around what is judged; afterwards `allowed` and `expected` tell what a limit is worth.
 
     Attributes:
         slowdown: Of the bystander: 1 on an idle machine.
@@ -62,3 +62,7 @@ class Pace:
     def allowed(self, limit_s: float) -> float:
         """Return what a limit on an idle machine is on this one, in the time that was measured."""
         return limit_s * self.slowdown + self.latest_s
+
+    def expected(self, n: float) -> float:
+        """Return how many of what comes n times on an idle machine come on this one at least."""
+        return n / self.slowdown

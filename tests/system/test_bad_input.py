@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import resample_poly
 
 from edge.app import shipped_models
 from tests.system.programs import ROOT, SPEECH, au_edge, bound_socket, environment
@@ -48,34 +49,34 @@ def test_a_truncated_wav_is_named(tmp_path: Path) -> None:
     _expect(au_edge("render", str(path), "--out", str(tmp_path / "out.csv")), 65, "cut.wav")
 
 
-@pytest.mark.parametrize("rate", [4_000, 7_999, 192_001, 384_000])
-def test_a_file_of_a_rate_that_cannot_be_resampled_is_named(tmp_path: Path, rate: int) -> None:
-    path = _wav(tmp_path / "odd.wav", np.zeros(4_000, np.float32), rate)
-    _expect(au_edge("render", str(path), "--out", str(tmp_path / "out.csv")), 65, "odd.wav", f"{rate} Hz")
+def test_files_of_a_rate_that_cannot_be_resampled_are_named(tmp_path: Path) -> None:
+    rates = (4_000, 7_999, 192_001, 384_000)
+    paths = [_wav(tmp_path / f"at_{rate}.wav", np.zeros(4_000, np.float32), rate) for rate in rates]
+    said = [text for rate in rates for text in (f"at_{rate}.wav", f"{rate} Hz")]
+    _expect(au_edge("render", *map(str, paths), "--out", str(tmp_path / "out")), 65, *said)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     _expect(au_edge("render", str(tmp_path / "none.wav"), "--out", str(tmp_path / "out.csv")), 65, "none.wav")
 
 
-@pytest.mark.parametrize(
-    ("rate", "channels", "subtype"),
-    [
+def test_every_rate_width_and_channel_count_is_heard(tmp_path: Path) -> None:
+    layouts = [
         (8_000, 1, "PCM_16"), (192_000, 1, "PCM_24"), (44_100, 6, "PCM_16"), (48_000, 2, "FLOAT"),
         (22_050, 1, "PCM_U8"), (16_000, 1, "PCM_32"), (44_100, 1, "DOUBLE"),
-    ],
-)  # fmt: skip
-def test_every_rate_width_and_channel_count_is_heard(tmp_path: Path, rate: int, channels: int, subtype: str) -> None:
-    import librosa
-
+    ]  # fmt: skip
     speech, own_rate = soundfile.read(SPEECH, frames=3 * RATE_HZ, dtype="float32")
-    sound = librosa.resample(speech, orig_sr=own_rate, target_sr=rate)
-    path = _wav(tmp_path / "in.wav", np.repeat(sound[:, None], channels, axis=1), rate, subtype)
-    out = tmp_path / "out.npz"
-    _expect(au_edge("render", str(path), "--out", str(out), "--quiet"), 0)
-    frames = np.load(out)
-    assert len(frames["time_s"]) == pytest.approx(len(sound) / rate * 30, abs=1)
-    assert frames["activations"][:, list(frames["channels"]).index("jawOpen")].std() > 0.02
+    paths, seconds = [], len(speech) / own_rate
+    for rate, channels, subtype in layouts:
+        sound = resample_poly(speech, rate, own_rate)
+        path = tmp_path / f"{rate}_{channels}_{subtype}.wav"
+        paths.append(_wav(path, np.repeat(sound[:, None], channels, axis=1), rate, subtype))
+    out = tmp_path / "out"
+    _expect(au_edge("render", *map(str, paths), "--out", str(out), "--format", "npz", "--quiet"), 0)
+    for path in paths:
+        frames = np.load(out / f"{path.stem}.npz")
+        assert len(frames["time_s"]) == pytest.approx(seconds * 30, abs=1), path.name
+        assert frames["activations"][:, list(frames["channels"]).index("jawOpen")].std() > 0.02, path.name
 
 
 def test_nan_and_clipped_samples_are_survived_and_said(tmp_path: Path) -> None:

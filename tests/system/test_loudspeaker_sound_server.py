@@ -13,6 +13,7 @@ import pytest
 from edge.features.resampler import Resampler
 from edge.machine.clock import SystemClock
 from edge.playback.portaudio_player import PortAudioPlayer
+from tests.pace import Pace
 from tests.requirements import need
 from tests.virtual_microphone.air import why_not
 from tests.virtual_microphone.sound_server import SINK, SoundServer, why_no_server
@@ -58,25 +59,28 @@ def test_sound_is_heard_as_long_as_it_was_said_to_be_and_no_longer_after_a_clear
     recording = tmp_path / "monitor.raw"
     command = ["pacat", "-r", "--raw", f"--rate={RECORDED_HZ}", "--channels=1", "-d", f"{SINK}.monitor"]
     wanted_s = []
-    with recording.open("wb") as file, subprocess.Popen(command, stdout=file) as recorder:
+    with Pace() as pace, recording.open("wb") as file, subprocess.Popen(command, stdout=file) as recorder:
         until(lambda: recording.stat().st_size > 0)
+        started_s = []
         for _ in range(4):
             index, began_s = player.position().sample_index, time.monotonic()
             player.write(np.full(RATE_HZ, 0.5, np.float32))
             first_s = player.time_of(index)
-            assert 0.0 < first_s - began_s < 0.3
+            started_s.append(first_s - began_s)
             time.sleep(0.4)
             wanted_s.append(time.monotonic() - first_s)
             player.clear()
             time.sleep(0.6)
         recorder.terminate()
+    assert min(started_s) > 0.0
+    assert np.median(started_s) < pace.allowed(0.3)
     heard = np.abs(np.fromfile(recording, "<i2").astype(np.float32) / 32768)
     loud = np.flatnonzero(heard > 0.01)
     parts = np.split(loud, np.flatnonzero(np.diff(loud) > 0.2 * RECORDED_HZ) + 1)
     assert len(parts) == len(wanted_s)
     longer_s = [(part[-1] - part[0]) / RECORDED_HZ - wanted for part, wanted in zip(parts, wanted_s, strict=True)]
     # A server without real time holds sound up on a busy machine; the least of four is what the player adds.
-    assert -0.02 < min(longer_s) < 0.100
+    assert -0.02 < min(longer_s) < pace.allowed(0.100)
 
 
 def test_the_death_of_the_server_is_survived(server: SoundServer, player: PortAudioPlayer) -> None:
