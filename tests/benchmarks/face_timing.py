@@ -22,8 +22,9 @@ import numpy as np
 import soundfile
 
 from tests.edge.sources.agents.rig import Agent
+from tests.ports import free_tcp_port
 from tests.system.face_against_sound import Round, likeness_by_place, say_again_and_again, talk_options
-from tests.system.talking import SENTENCES, flite, free_tcp_port, talking
+from tests.system.talking import SENTENCES, flite, talking
 from tests.virtual_loudspeaker.audience import open_hall
 from tests.virtual_microphone.air import Device
 
