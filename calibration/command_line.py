@@ -42,8 +42,12 @@ def run_command(
             command.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    args = parser.parse_args(arguments)
-    return exit_status(package, lambda: int(args.run(args)), interrupted="stopped; what was done is kept")
+
+    def run() -> int:
+        args = parser.parse_args(arguments)
+        return int(args.run(args))
+
+    return exit_status(package, run, interrupted="stopped; what was done is kept")
 
 
 def count(text: str) -> int:

@@ -28,14 +28,18 @@ def exit_status(program: str, command: Callable[[], int], interrupted: str = "")
         The exit status: that of the command, or that of what ended it (see `edge.errors`).
     """
     try:
-        status = command()
-        if sys.stdout is not None:  # `>&-` leaves None
-            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered
+        try:
+            status = command()
+        except SystemExit:  # argparse, after --help
+            _flush()
+            raise
+        _flush()
         return status
     except AuEdgeError as err:
         _say(f"{program}: {err}")
         return err.exit_code
     except KeyboardInterrupt:
+        _discard_output()  # Python would write what is left at its end, and wait for who does not read
         if interrupted:
             _say(f"{program}: {interrupted}")
         return EXIT_INTERRUPTED
@@ -67,6 +71,12 @@ def _say(line: str) -> None:
         last = Outlet(sys.stderr)
         last.write(line + "\n", SAID_LIMIT_S)
         last.close()
+
+
+def _flush() -> None:
+    """Write what is left here, where a full disk, a closed pipe and Ctrl-C can still be answered."""
+    if sys.stdout is not None:  # `>&-` leaves None
+        sys.stdout.flush()
 
 
 def _discard_output() -> None:

@@ -4,6 +4,9 @@ One thread reads, computes and sends. No queue, no lock, no logging per frame. W
 clock paces held, then neutral frames, so that a receiver can tell a quiet program from a dead one. Where the source
 knows that nothing is being said, these are frames of silence at rest: nothing was lost.
 
+A machine that cannot keep up computes faces of sound that is too old to be shown. Receivers then get frames without
+sound too, and after a second the sound that waits is left out, or it would be behind for ever.
+
 Where the program itself plays the sound, chunks come before they are heard: then a face waits until its sound leaves
 the loudspeaker, less the lead of a receiver that needs time.
 """
@@ -26,6 +29,7 @@ from edge.runtime.pipeline import Pipeline
 from edge.runtime.source_keeper import SourceKeeper
 
 STOP_S, STOPPED_S = 0.2, 0.06  # of frames at the end; of them at rest, so that a lost datagram or two do no harm
+LATE_LIMIT_S = 1.0  # of faces that are all too late; what a hold leaves behind is caught up with in less
 _NO_SAMPLES = np.zeros(0, np.float32)
 _log = logging.getLogger("au-edge.loop")
 
@@ -79,6 +83,8 @@ class FrameLoop:
         self._sequence = 0
         self._sound_s = 0.0  # when sound last arrived
         self._next_idle_s = 0.0
+        self._late_from_s = float("inf")  # since when every face is too late
+        self._is_late_said = False
         self._is_over = False  # all has been said
         self._has_ended = False
         self._change: Callable[[FrameLoop], None] | None = None
@@ -120,9 +126,10 @@ class FrameLoop:
             if chunk is not None:
                 self._metrics.observe("capture_wait", now_s - waited_from_s)
                 self._take(chunk, now_s)
-                if not self._is_played or chunk.speech is Speech.CLEARED:
+                if (not self._is_played and not self._is_late) or chunk.speech is Speech.CLEARED:
                     self._next_idle_s = now_s + (self._period_s if self._is_over else patience_s)
-            elif now_s >= self._next_idle_s and self._is_live and self._due.due_s() > now_s + self._period_s:
+            is_idle = self._is_live and (chunk is None or self._is_late) and now_s >= self._next_idle_s
+            if is_idle and self._due.due_s() > now_s + self._period_s:
                 self._send_idle(now_s)
             if self._is_played:
                 self._send_due(patience_s)
@@ -142,7 +149,9 @@ class FrameLoop:
 
     def _take(self, chunk: AudioChunk, now_s: float) -> None:
         self._has_ended = chunk.is_last
-        if not self._is_played or chunk.speech is Speech.CLEARED:
+        if self._is_left_out(chunk, now_s):
+            return
+        if (not self._is_played and not self._is_late) or chunk.speech is Speech.CLEARED:
             self._sound_s = now_s
         if not self._is_played or (chunk.speech in (Speech.ENDED, Speech.CLEARED) and not len(self._due)):
             self._is_over = chunk.speech in (Speech.ENDED, Speech.CLEARED)  # else known when the face is shown
@@ -157,6 +166,28 @@ class FrameLoop:
         self._metrics.skipped_frames = self._pipeline.skipped_frames
         self._metrics.source_losses = self._keeper.losses
 
+    @property
+    def _is_late(self) -> bool:
+        return self._late_from_s < float("inf")
+
+    def _is_left_out(self, chunk: AudioChunk, now_s: float) -> bool:
+        """Return whether nothing that this sound gives would be in time, and has not been for long."""
+        if now_s - self._late_from_s < LATE_LIMIT_S or chunk.is_last or chunk.speech is not Speech.GOING_ON:
+            return False
+        if not self._is_late_said:
+            self._is_late_said = True
+            _log.warning(
+                "every face is later than loss.max_late_ms (%g ms): sound that waits is left out. Is this machine too "
+                "slow for the network, or busy with other work?", self._loss.max_late_ms,
+            )  # fmt: skip
+        return now_s - chunk.end_time_s > self._loss.max_late_ms / 1000
+
+    def _note_in_time(self) -> None:
+        self._late_from_s = float("inf")
+        if self._is_late_said:
+            self._is_late_said = False
+            _log.info("faces are in time again")
+
     def _emit(self, frame: AUFrame) -> None:
         """Date a frame and send it, unless its sound is too old."""
         now_s = self._clock.monotonic_s()
@@ -165,7 +196,9 @@ class FrameLoop:
         late_s = age_s - (0.0 if self._is_played else lookahead_s)
         if self._is_live and late_s > self._loss.max_late_ms / 1000:
             self._metrics.late_frames += 1
+            self._late_from_s = min(self._late_from_s, now_s)
             return
+        self._note_in_time()
         if self._is_played:
             self._due.put(frame)
             return

@@ -14,11 +14,12 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.pace import Pace
-from tests.system.programs import ROOT, bound_socket, environment, receive_for
+from tests.system.programs import ROOT, bound_socket, environment, free_udp_port, receive_for
 from tests.system.test_stopping import STOP_S
 
 PIPE_BYTES = 4096  # the smallest; Source: fcntl(2), F_SETPIPE_SZ
@@ -149,3 +150,46 @@ def test_what_was_lost_is_said_when_somebody_reads_again() -> None:
     n_lost = int(said[0].split()[0])
     assert n_lost + len([line for line in lines if line.startswith("line ")]) == 5000
     assert lines[-1] == "the last one"
+
+
+def until_it_waits(run: subprocess.Popen[bytes]) -> None:
+    """Wait until a program uses no processor for half a second: it serves, or is stuck in its words."""
+    ends_s, used = time.monotonic() + 60.0, [""] * 6
+    while len(set(used)) > 1 or used[0] == "":
+        assert run.poll() is None, f"it ended by itself: {run.args}"
+        assert time.monotonic() < ends_s, f"it never rests: {run.args}"
+        used = [*used[1:], " ".join(Path(f"/proc/{run.pid}/stat").read_text().rpartition(")")[2].split()[:14])]
+        time.sleep(0.1)
+
+
+COMMANDS = {
+    "config": ("config",),
+    "devices": ("devices",),
+    "help": ("run", "--help"),
+    "check": ("check", "-o", "audio.source=silence"),
+    "watch": ("watch", "--port", "{port}"),
+    "head": ("head", "-o", "head.port={port}", "-o", "head.frames_port={port}"),
+    "engine_build": (),
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_every_command_ends_by_a_signal_while_nobody_reads(number: signal.Signals) -> None:
+    # All at once, and buffered as Python does it by itself: what it then has left to write must not keep it either.
+    with contextlib.ExitStack() as closing:
+        runs = {}
+        for name, words in COMMANDS.items():
+            descriptor = closing.enter_context(unread_pipe())
+            command = ["engine_build", "train", "--help"] if not words else ["edge", *words]
+            runs[name] = subprocess.Popen(
+                [sys.executable, "-m", *(word.format(port=free_udp_port()) for word in command)],
+                cwd=ROOT, env=environment(PYTHONUNBUFFERED="", PYTHONPATH=str(ROOT)), stdin=subprocess.DEVNULL,
+                stdout=descriptor, stderr=descriptor,
+            )  # fmt: skip
+            closing.callback(runs[name].wait)
+            closing.callback(runs[name].kill)
+        for run in runs.values():
+            until_it_waits(run)
+        for name, run in runs.items():
+            run.send_signal(number)
+            assert run.wait(10.0) in (0, 130, -number), name

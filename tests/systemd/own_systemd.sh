@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Install au-edge and run its unit under a real systemd, on any machine and without touching it:
 #
-#     sudo tests/systemd/own_systemd.sh [PYTHON]      (default .venv/bin/python; about two minutes)
+#     sudo tests/systemd/own_systemd.sh [PYTHON]      (default .venv/bin/python; two minutes on an idle machine)
 #
 # The systemd is process 1 of namespaces of its own: a layer over the root file system that is thrown away, no network
 # but its own loopback, its own /dev, its own control group. /sys and /proc/sys are read-only there, or udev and sysctl
-# would change this machine (they rename its network interface). service_life.py is what is then done and seen.
+# would change this machine (they rename its network interface). service_life.py and service_devices.py are
+# what is then done and seen.
 set -euo pipefail
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 python=$(realpath -s "${1:-$checkout/.venv/bin/python}")
@@ -43,11 +44,28 @@ for node in null zero full random urandom tty; do
     mount --bind "/dev/$node" "$root/dev/$node"
 done
 mkdir -m 1777 "$root/dev/shm"
+mkdir "$root/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
+# Devices of drivers that this kernel may not have: systemd's filter goes by the numbers that /proc/devices tells, so it
+# is told of them, and what passes it is answered by the kernel. See service_devices.py.
+devices="alsa:116 ttyUSB:188 ttyACM:166 ttyS:4 ttyAMA:204 ttyTHS:238 i2c:89 input:13"
+{
+    echo "Character devices:"
+    { sed -n '/^Character/,/^$/{/^ *[0-9]/p}' /proc/devices && tr ' ' '\n' <<<"$devices" | sed 's/\(.*\):\(.*\)/\2 \1/'; } |
+        awk '!seen[$2]++ { printf "%3d %s\n", $1, $2 }'
+    echo
+    echo "Block devices:"
+} >"$work/devices"
+mount --bind "$work/devices" "$root/proc/devices"
+for device in $devices; do # a minor number that none has: what passes the filter must not open a device of the machine
+    mknod -m 666 "$root/dev/probe-${device%:*}" c "${device#*:}" 250
+done
 ln -s /proc/self/fd "$root/dev/fd"
 ln -s /proc/self/fd/1 "$root/dev/stdout"
 ln -s /proc/self/fd/2 "$root/dev/stderr"
 
-chroot "$root" env HOME=/root "$checkout/systemd/install.sh" --no-start
+chroot "$root" env HOME=/root "$checkout/systemd/install.sh" --robots --play --no-start
 
 units=$root/etc/systemd/system
 cat >"$units/life.service" <<UNIT

@@ -1,7 +1,8 @@
 """The installed unit under the systemd that runs here, as root: own_systemd.sh makes such a place.
 
-Ten things are done to the service, and what systemd and the frames say is compared with what docs/service.md promises.
-The microphone is the virtual one. Prints a line for each; the status is the number that were not so.
+What is done to the service, and what systemd and the frames say, is compared with what docs/service.md promises. The
+microphone is the virtual one; `service_devices` then adds a serial port and a sound card. Prints a line for each; the
+status is the number that were not so, and what the journal says of the service follows where there is one.
 """
 
 from __future__ import annotations
@@ -141,14 +142,27 @@ class Life:
 
 def main() -> int:
     """Do it all, in this order, and return how much was not as promised."""
-    life = Life()
+    from tests.systemd.service_devices import ServiceDevices
+
     n_wrong = 0
-    for name, do in vars(Life).items():
-        if name[0] != "_" and name not in ("frames", "until"):
+    for make in (Life, ServiceDevices):
+        place = make()
+        for name, do in vars(make).items():
+            if name[0] == "_" or name in ("frames", "until"):
+                continue
             began_s = time.monotonic()
-            is_so = do(life)
+            try:
+                is_so, why = bool(do(place)), ""
+            except Exception as err:  # what it fails by is as good an answer
+                is_so, why = False, f" ({type(err).__name__}: {err})"
             n_wrong += not is_so
-            print(f"{'yes' if is_so else 'NO '} {time.monotonic() - began_s:5.1f} s  it {name.replace('_', ' ')}")
+            print(
+                f"{'yes' if is_so else 'NO '} {time.monotonic() - began_s:5.1f} s  it {name.replace('_', ' ')}{why}",
+                flush=True,
+            )
+    if n_wrong:
+        journal = ["journalctl", "-u", "au-edge", "--no-pager", "-o", "cat"]
+        print(subprocess.run(journal, capture_output=True, text=True, check=False).stdout[-20_000:])
     return n_wrong
 
 

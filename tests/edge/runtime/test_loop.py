@@ -92,6 +92,27 @@ def test_late_frames_are_counted_and_never_sent() -> None:
     assert metrics.late_frames == 1
 
 
+def test_a_machine_that_is_always_late_goes_on_sending_and_leaves_out_the_sound_that_waits() -> None:
+    late = [("lag", 0.5)] + [("sound", 441)] * 300 + [("lag", 0.0)]
+    frames, metrics, session, _ = run([("sound", 441)] * 50 + late + [("sound", 441)] * 50 + [("end", 0)])
+    frames = [f for f in frames if f.state is not State.STOPPING]
+    without = [f for f in frames if f.state in (State.HELD, State.NEUTRAL)]
+    assert without[0].state is State.HELD
+    assert without[-1].state is State.NEUTRAL
+    assert len(without) == pytest.approx(3.0 / PERIOD_S, abs=5)
+    assert np.diff([f.capture_time_s for f in frames]).max() < 0.1 + 2 * PERIOD_S
+    assert 28 <= metrics.late_frames <= 34  # of the first second; the rest of the sound is left out
+    assert metrics.skipped_frames == pytest.approx(2.0 / PERIOD_S, abs=4)
+    assert session.n_resets == 1
+    assert [f.state for f in frames[-14:]] == [State.LIVE] * 14
+
+
+def test_what_a_hold_left_behind_is_heard_to_its_end() -> None:
+    behind = [("lag", 0.6)] + [("sound", 441)] * 60 + [("lag", 0.0)]
+    _, metrics, session, _ = run([("sound", 441)] * 50 + behind + [("sound", 441)] * 10 + [("end", 0)])
+    assert (metrics.skipped_frames, session.n_resets) == (0, 0)
+
+
 def test_a_file_is_never_late() -> None:
     _, metrics, _, _ = run([("lag", 5.0), ("sound", 14_700), ("end", 0)], is_live=False)
     assert metrics.late_frames == 0
