@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge.head.chromium import Page
 from edge.head.running import HeadThread
-from tests.system.programs import ROOT
+from tests.system.programs import GIVE_UP_S, ROOT
 
 ARTEFACTS = ROOT / "artefacts" / "head"
 # Regions of the picture, as shares of its height around the middle column: (left, top, right, bottom)
@@ -77,14 +77,14 @@ def sending(port: int, au: Mapping[str, float], rate_hz: float = 30.0) -> Iterat
 def opened(page: Page, address: str, query: str = "") -> Page:
     """Load the page and return once its first picture is drawn."""
     page.go(address + query)
-    page.wait_for("!!window.auEdge && auEdge.clock.frames > 0", 60.0)
+    page.wait_for("!!window.auEdge && auEdge.clock.frames > 0", GIVE_UP_S)
     return page
 
 
 def settle(page: Page, n_pictures: int = 4) -> None:
     """Wait until some more pictures are drawn, however slow the machine is."""
     now = page.run("auEdge.clock.frames")
-    page.wait_for(f"auEdge.clock.frames >= {now + n_pictures}", 60.0)
+    page.wait_for(f"auEdge.clock.frames >= {now + n_pictures}", GIVE_UP_S)
 
 
 def processor_s(pid: int) -> float:

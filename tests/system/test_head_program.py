@@ -20,7 +20,7 @@ from edge.outputs.receiving import StreamDecoder
 from tests.ports import free_tcp_port, free_udp_port
 from tests.requirements import need
 from tests.system.head_page import FOREHEAD, MOUTH, difference, keep, opened, processor_s, sending, settle
-from tests.system.programs import SPEECH, au_edge, running
+from tests.system.programs import GIVE_UP_S, SPEECH, au_edge, running
 
 need("chromium", find_browser() is not None, "a browser to look with: `apt-get install chromium`")
 CPU_SHARE_LIMIT = 0.05  # of a core, at 30 frames a second
@@ -60,7 +60,7 @@ def test_real_speech_moves_the_face(page: Page) -> None:
     try:
         opened(page, head.address, "?quality=low")
         with running("run", "--input", str(SPEECH), *output):
-            page.wait_for("auEdge.player.delayS > 0", 60.0)
+            page.wait_for("auEdge.player.delayS > 0", GIVE_UP_S)
             jaws = page.run(
                 """(async () => {
                   const seen = [];
@@ -90,13 +90,13 @@ def test_a_head_elsewhere_draws_and_records_the_sound_that_is_sent_beside_the_fr
     with running("head", *options(ports)) as process:
         wait_until_served(ports[0], process)
         opened(page, f"http://127.0.0.1:{ports[0]}/", "?inspect&quality=low")
-        page.wait_for("document.getElementById('sound-text').textContent.includes('protocol = sound')", 30.0)
+        page.wait_for("document.getElementById('sound-text').textContent.includes('protocol = sound')", GIVE_UP_S)
         with running("run", "--input", str(SPEECH), "--loop", *(part for o in outputs for part in ("-o", o))):
-            page.wait_for("auEdge.player.delayS > 0", 60.0)
+            page.wait_for("auEdge.player.delayS > 0", GIVE_UP_S)
             page.run("document.getElementById('record').click()")
             time.sleep(4.0)
             page.run("document.getElementById('record').click()")
-            page.wait_for("document.getElementById('sound-text').textContent.includes('kHz')", 30.0)
+            page.wait_for("document.getElementById('sound-text').textContent.includes('kHz')", GIVE_UP_S)
             loudest, n_bins, duration_s, sound_s, peak = page.run(
                 """(async () => {
                   const { envelope, replay } = auEdge.inspector;
@@ -131,7 +131,7 @@ def test_the_mouth_differs_between_an_open_vowel_and_silence(page: Page, tmp_pat
                 face.update(row["au"])
                 wanted = row["au"]["jawOpen"]
                 page.wait_for(
-                    f"Math.abs(auEdge.face.get('jawOpen') - {wanted}) < 0.02 && auEdge.player.delayS > 0", 60.0
+                    f"Math.abs(auEdge.face.get('jawOpen') - {wanted}) < 0.02 && auEdge.player.delayS > 0", GIVE_UP_S
                 )
                 settle(page, 2)
                 pictures[name] = keep(f"speech_{name}.png", page.picture())
@@ -148,19 +148,19 @@ def test_the_page_comes_back_after_its_server_died(page: Page, ports: tuple[int,
         wait_until_served(ports[0], first)
         opened(page, address, "?kiosk&quality=low")
         with sending(ports[1], {"jawOpen": 0.6}):
-            page.wait_for("auEdge.face.get('jawOpen') > 0.5", 30.0)
+            page.wait_for("auEdge.face.get('jawOpen') > 0.5", GIVE_UP_S)
         first.send_signal(signal.SIGKILL)
         first.wait(120.0)
-    page.wait_for("document.getElementById('caption-text').textContent.startsWith('no connection')", 30.0)
-    page.wait_for("auEdge.face.get('jawOpen') < 0.01", 30.0)
+    page.wait_for("document.getElementById('caption-text').textContent.startsWith('no connection')", GIVE_UP_S)
+    page.wait_for("auEdge.face.get('jawOpen') < 0.01", GIVE_UP_S)
     # The graphics driver fails as well: a page that loads itself anew now would end on the browser's own error page.
     page.run("auEdge.isOld = true; auEdge.stage.renderer.getContext().getExtension('WEBGL_lose_context').loseContext()")
     time.sleep(4.0)
     with running("head", *options(ports)) as second:
         wait_until_served(ports[0], second)
         with sending(ports[1], {"jawOpen": 0.4}):
-            page.wait_for("window.auEdge && !auEdge.isOld", 60.0)
-            page.wait_for("Math.abs(auEdge.face.get('jawOpen') - 0.4) < 0.02", 30.0)
+            page.wait_for("window.auEdge && !auEdge.isOld", GIVE_UP_S)
+            page.wait_for("Math.abs(auEdge.face.get('jawOpen') - 0.4) < 0.02", GIVE_UP_S)
         second.send_signal(signal.SIGTERM)
         assert second.wait(120.0) == 0
 
@@ -171,7 +171,7 @@ def test_serving_thirty_frames_a_second_costs_little(page: Page, ports: tuple[in
         wait_until_served(ports[0], process)
         opened(page, f"http://127.0.0.1:{ports[0]}/", "?quality=low")
         with sending(ports[1], names):
-            page.wait_for("auEdge.face.get('jawOpen') > 0.25", 30.0)
+            page.wait_for("auEdge.face.get('jawOpen') > 0.25", GIVE_UP_S)
             before, start_s = processor_s(process.pid), time.monotonic()
             time.sleep(5.0)
             share = (processor_s(process.pid) - before) / (time.monotonic() - start_s)

@@ -27,6 +27,7 @@ from engine_build.labels.channels import CHANNELS
 from engine_build.labels.geometry import face_geometry_mm
 from tests.requirements import need
 from tests.system.head_page import ARTEFACTS
+from tests.system.programs import GIVE_UP_S
 from tests.system.test_head_page import TEETH_SEEN
 
 need("chromium", find_browser() is not None, "a browser to look with: `apt-get install chromium`")
@@ -43,7 +44,7 @@ def page() -> Iterator[Page]:
     server = start_head_thread(HeadSettings(port=0, frames_port=0), lambda: StreamDecoder().feed)
     with Chromium((360, 360)) as browser:
         made = browser.page(f"{server.address}?render&quality=low")
-        made.wait_for("!!window.auEdgePicture", 90.0)
+        made.wait_for("!!window.auEdgePicture", GIVE_UP_S)
         yield made
         made.close()
     server.close()
@@ -68,7 +69,7 @@ def picture(page: Page, row: Float32Array) -> Any:
 
     values = row.tolist()
     call = f"auEdgePicture({json.dumps(NAMES)}, {json.dumps(values[:-3])}, {json.dumps(values[-3:])})"
-    data = base64.b64decode(page.run(call, 60.0).partition(",")[2])
+    data = base64.b64decode(page.run(call, GIVE_UP_S).partition(",")[2])
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.int16)
 
 
@@ -88,7 +89,7 @@ def test_one_sentence_in_every_mood(page: Page, spoken: dict[str, Float32Array])
         teeth[mood] = []
         for k in (*shut, *wide):
             picture(page, spoken[mood][k])
-            teeth[mood].append(page.run(TEETH_SEEN, 60.0))
+            teeth[mood].append(page.run(TEETH_SEEN, GIVE_UP_S))
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.vstack(rows).astype(np.uint8)).save(ARTEFACTS / "moods_speaking.png")
     print(f"\nbrightness of teeth, {N_SHUT} shut and {N_OPEN} open: {teeth}")

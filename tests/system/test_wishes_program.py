@@ -18,10 +18,10 @@ from edge.head.chromium import Chromium, Page, find_browser
 from tests.ports import free_tcp_port, free_udp_port
 from tests.requirements import need
 from tests.system.head_page import keep, opened
-from tests.system.programs import bound_socket, running
+from tests.system.programs import GIVE_UP_S, bound_socket, running
 from tests.system.test_head_program import wait_until_served
 
-LIMIT_S = 30.0  # of a busy machine; an eased mood takes one
+LIMIT_S = GIVE_UP_S
 
 
 class Faces:
