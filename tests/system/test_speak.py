@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from tests.pace import Pace
 from tests.system.programs import ROOT, SPEECH, au_edge, bound_socket, environment
 from tests.system.talking import MOUTH, Watcher
 from tests.virtual_loudspeaker.audience import Audience, open_hall
@@ -63,7 +64,8 @@ def test_a_file_is_played_whole_and_its_face_is_in_step(
     began_s = time.monotonic()
     with bound_socket() as (receiver, port):
         watcher = Watcher(receiver)
-        done = au_edge("speak", str(speech), "--speaker", "speaker", *QUIET, "-o", f"output.json.port={port}")
+        with Pace() as pace:
+            done = au_edge("speak", str(speech), "--speaker", "speaker", *QUIET, "-o", f"output.json.port={port}")
         watcher.is_over = True
         watcher.join()
     assert done.returncode == 0, done.stderr
@@ -84,7 +86,7 @@ def test_a_file_is_played_whole_and_its_face_is_in_step(
 
     late_s = max(np.arange(-0.2, 0.2, 0.002), key=likeness)
     assert likeness(late_s) > 0.98
-    assert abs(late_s) < 0.020
+    assert abs(late_s) < pace.allowed(0.020)
 
 
 def test_two_files_and_what_is_piped_in_are_spoken_to_their_ends(hall: dict[str, Audience], speech: Path) -> None:

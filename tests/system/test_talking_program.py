@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from tests.edge.sources.agents.rig import Agent
+from tests.pace import Pace
 from tests.ports import free_tcp_port
 from tests.system.programs import au_edge, stop
 from tests.system.talking import MOUTH, SENTENCES, flite, storm, talking
@@ -105,7 +106,7 @@ def test_a_clear_at_any_time_is_seen_at_once_and_the_next_sentence_is_whole(tmp_
     port = free_tcp_port()
     options = ("audio.source=websocket", f"audio.address=127.0.0.1:{port}", "audio.stream_rate_hz=16000")
     lags_s, wrong = [], []
-    with talking(*options, "model.path=stream") as (process, watcher):
+    with talking(*options, "model.path=stream") as (process, watcher), Pace() as pace:
         agent = Agent(port)
         clock_s = time.time() - time.monotonic()
         for i in range(12):  # two hundred: python -m tests.benchmarks.soak_talk
@@ -129,7 +130,7 @@ def test_a_clear_at_any_time_is_seen_at_once_and_the_next_sentence_is_whole(tmp_
         _, _, log = stop(process)
     print(f"clear to first easing frame, ms: {np.percentile(np.array(lags_s) * 1000, [50, 90, 99]).round(1)}")
     assert wrong == [], log
-    assert np.median(lags_s) < 0.05  # the tail is of the machine; tests/benchmarks has it
+    assert np.median(lags_s) < pace.allowed(0.05)  # the tail is of the machine; tests/benchmarks has it
     assert {s.state for s in watcher.seen} <= {"live", "silence", "stopping"}
 
 
@@ -169,7 +170,7 @@ def test_a_live_writer_that_is_too_fast_or_stalls_is_heard_as_it_comes(speed: fl
     options = ("audio.source=tcp", f"audio.address=127.0.0.1:{port}", "audio.stream_rate_hz=16000", "audio.pace=live")
     n_piece = int(rate_hz * period_s)
     onsets_s, is_loud, written = [], False, 0.0
-    with talking(*options, "audio.format=s16le", "model.path=stream") as (_, watcher):
+    with talking(*options, "audio.format=s16le", "model.path=stream") as (_, watcher), Pace() as pace:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             began_s = time.monotonic()
@@ -192,5 +193,5 @@ def test_a_live_writer_that_is_too_fast_or_stalls_is_heard_as_it_comes(speed: fl
             lags_s.append(awake[0] - onset_s)
     print(f"onset of the writer to the face awake, ms: {np.round(np.array(lags_s) * 1000)}")
     # Two per cent of 14 s are 0.28 s, the stall is 1.5 s: neither may stay in the face.
-    assert abs(np.median(lags_s[-2:]) - np.median(lags_s[:2])) < 0.1
-    assert np.median(lags_s) < 0.15  # a piece, two frames, and the time of the machine
+    assert abs(np.median(lags_s[-2:]) - np.median(lags_s[:2])) < pace.allowed(0.1)
+    assert np.median(lags_s) < pace.allowed(0.15)  # a piece, two frames, and the time of the machine

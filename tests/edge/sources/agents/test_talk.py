@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from edge.frames import Speech
 from tests.edge.sources.agents.rig import RATE_HZ, Agent, Face, balance, serving, tone
+from tests.pace import Pace
 
 
 def test_utterances_are_heard_whole_in_the_order_of_their_starts_and_both_agents_are_told() -> None:
@@ -73,9 +74,10 @@ def test_a_word_clears_what_is_said_and_what_waits_of_this_agent_alone() -> None
         other.utter(tone(800, 7), "another's")
         one.wait("started", id="long")
         time.sleep(0.3)
-        asked_s = time.monotonic()
-        one.say(type="clear")
-        finished = one.wait("finished", id="long")
+        with Pace() as pace:
+            asked_s = time.monotonic()
+            one.say(type="clear")
+            finished = one.wait("finished", id="long")
         assert other.wait("finished")["cleared"] is False
         one.utter(tone(800, 9), "next")  # the next utterance is never lost after an interruption
         assert one.wait("finished", id="next")["seconds"] == pytest.approx(0.05, abs=1e-3)
@@ -85,7 +87,7 @@ def test_a_word_clears_what_is_said_and_what_waits_of_this_agent_alone() -> None
     assert finished["cleared"] is True
     assert 0.2 < finished["seconds"] < 2.0
     cleared_s = next(at_s for at_s, chunk in ear.chunks if chunk.speech is Speech.CLEARED)
-    assert cleared_s - asked_s < 0.5  # told exactly, against other load, in tests/system
+    assert cleared_s - asked_s < pace.allowed(0.5)  # told exactly, against other load, in tests/system
     np.testing.assert_array_equal(ear.speech()[-1600:], np.concatenate([tone(800, 7), tone(800, 9)]))
     assert counters["utterances_cleared"] == 2
     assert balance(counters) == 0
