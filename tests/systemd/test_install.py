@@ -71,7 +71,11 @@ def test_it_installs_offline_twice_keeps_the_configuration_and_leaves_nothing(wh
     assert {CONF, f"{CONF}.example", UNIT, "etc/sysusers.d/au-edge.conf"} <= set(installed)
     python = target / "opt/au-edge/venv/bin/python"
     found = subprocess.run(
-        [str(python), "-c", "import edge; print(edge.__file__)"], capture_output=True, text=True, cwd="/", check=True
+        [str(python), "-I", "-c", "import edge; print(edge.__file__)"],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=True,
     )
     assert found.stdout.startswith(str(target))
     assert (target / "opt/au-edge/venv/bin/au-edge").exists()

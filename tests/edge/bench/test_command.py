@@ -22,40 +22,48 @@ from edge.cli import main
 from edge.commands.bench import NO_MICROPHONE
 from edge.errors import DeviceError
 from edge.machine.realtime import ENGINE_PRIORITY, MAIN_PRIORITY
+from tests.pace import Pace
 from tests.requirements import need
 
 SPEECH = Path("edge/demo/speech.flac").resolve()
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], Path, str]:
+def pace() -> Pace:
+    """Return the measure of the machine, which `result` takes while the program runs."""
+    return Pace()
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory, pace: Pace) -> tuple[dict[str, object], Path, str]:
     folder = tmp_path_factory.mktemp("bench")
     command = [
         sys.executable, "-m", "edge", "bench", "--input", str(SPEECH), "--duration", "3", "--warm-up", "0.5",
         "--rounds", "2", "--frames", "30", "--backend", "onnxruntime",
         "--json", str(folder / "a.json"), "--html", str(folder / "a.html"),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    with pace:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return json.loads((folder / "a.json").read_text()), folder, done.stdout
 
 
-def test_every_stage_is_there_with_its_quantiles(result) -> None:
+def test_every_stage_is_there_with_its_quantiles(result, pace: Pace) -> None:
     found, _, _ = result
     (live,) = found["live"].values()
     wanted = {"capture_wait", "arrival", "resample", "features", "inference", "postprocess", "encode", "send"}
     assert wanted <= live["stages"].keys()
-    assert live["control"]["n"] > 300, "3 s of a wake-up every 4 ms"
+    assert live["control"]["n"] > pace.expected(300), "3 s of a wake-up every 4 ms"
     for values in [*live["stages"].values(), live["end_to_end"], live["control"]]:
         assert 0 <= values["p50_ms"] <= values["p90_ms"] <= values["p99_ms"] <= values["p99_9_ms"] <= values["max_ms"]
 
 
-def test_three_seconds_are_ninety_frames(result) -> None:
+def test_three_seconds_are_ninety_frames(result, pace: Pace) -> None:
     found, _, _ = result
     (live,) = found["live"].values()
-    assert 85 <= live["n_frames"] <= 95
+    assert pace.expected(85) <= live["n_frames"] <= 95
     assert live["misses"]["datagrams_lost"] == 0
-    assert 0 < live["startup_s"][0] < 60
+    assert 0 < live["startup_s"][0] < pace.allowed(60.0)
     assert 20 < live["memory_mib"]["now"] <= live["memory_mib"]["peak"] < 150
     assert 0.001 < live["core_share"] < 1.5
 
@@ -173,7 +181,7 @@ def test_a_program_that_does_not_start_is_an_error_that_says_what_it_said() -> N
 HANGING = """
 import sys, threading, time
 from edge.bench.measured_program import main
-threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # as a library leaves one behind
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()  # as a library leaves one behind
 sys.exit(main())
 """
 
@@ -186,7 +194,7 @@ def test_a_thread_that_a_library_leaves_behind_does_not_cost_the_report(tmp_path
         try:
             assert receiver.wait_first(60.0)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30.0) == 0
+            assert process.wait(120.0) == 0
         finally:
             process.kill()
     assert json.loads(report.read_text())["frame_period_s"] == pytest.approx(1 / 30)
