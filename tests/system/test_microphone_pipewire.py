@@ -13,6 +13,7 @@ from edge.alsa.devices import list_devices
 from edge.machine.clock import SystemClock
 from edge.runtime.source_keeper import SourceKeeper
 from edge.sources.microphone import Microphone
+from tests.pace import Pace
 from tests.requirements import need
 from tests.virtual_microphone.air import why_not
 from tests.virtual_microphone.pipewire import PipeWire, why_no_pipewire
@@ -20,7 +21,7 @@ from tests.virtual_microphone.sound_server import SINK
 
 MONITOR = f"pulse:{SINK}.monitor"
 READ_S = 1 / 30
-LIMIT_S = 60  # of the whole; it takes a few seconds where all is well
+LIMIT_S = 300  # of the whole; it takes a few seconds where all is well
 
 
 @pytest.fixture
@@ -68,17 +69,19 @@ def test_what_is_played_is_listed_as_a_monitor_heard_and_heard_again_after_the_s
     keeper = SourceKeeper(source, SystemClock())
     keeper.open()
     player = server.play_noise()
-    assert loudest(keeper, 5.0) > 0.1
-    server.kill()
-    player.wait(5.0)
-    dead_s = time.monotonic()
-    while keeper.is_open and time.monotonic() - dead_s < 2.0:
-        keeper.read(READ_S)
-    assert not keeper.is_open
+    assert loudest(keeper, 60.0) > 0.1
+    with Pace() as pace:
+        server.kill()
+        player.wait(60.0)
+        dead_s = time.monotonic()
+        while keeper.is_open and time.monotonic() - dead_s < 60.0:
+            keeper.read(READ_S)
+        noticed_s = time.monotonic() - dead_s
+    assert noticed_s < pace.allowed(2.0)
     server.start()
     player = server.play_noise()
-    assert loudest(keeper, 8.0) > 0.1
+    assert loudest(keeper, 60.0) > 0.1
     assert source.counters()["reopened"] >= 1
     player.kill()
-    player.wait(5.0)
+    player.wait(60.0)
     keeper.close()

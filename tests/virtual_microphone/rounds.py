@@ -30,7 +30,7 @@ from tests.virtual_microphone.air import Device
 from tests.virtual_microphone.studio import Studio
 
 WARM_UP_ROUNDS = 5  # caches of ALSA and of the interpreter fill in the first
-GIVE_UP_S = 5.0
+GIVE_UP_S = 30.0
 READ_S = 1 / 30
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 SINK = "robot_voice"
-START_LIMIT_S = 10.0
+START_LIMIT_S = 60.0
 
 
 def why_no_server() -> str:
