@@ -175,7 +175,7 @@ class Player(Protocol):
     Samples are counted from 0 at `open`, every sample that `write` took, also those that `clear` dropped: an index
     always means the same sample, and the next one that is written has the next index. Where nothing was written in
     time (an underrun, a pause between utterances) the loudspeaker is silent and the samples that come next are later.
-    `write`, `clear`, `position` and `time_of` are called from one thread and never wait for the device.
+    `write`, `clear`, `mute`, `position` and `time_of` are called from one thread and never wait for the device.
     """
 
     @property
@@ -217,6 +217,15 @@ class Player(Protocol):
 
     def clear(self) -> int:
         """Drop what has not left yet, with a fade of 5 ms at most against a click; return the samples dropped."""
+        ...
+
+    def mute(self, first: int, end: int) -> None:
+        """Play silence in place of samples that have not left; indices and times stay as they are.
+
+        Args:
+            first: Index of the first.
+            end: Index after the last.
+        """
         ...
 
     def position(self) -> PlayPosition:

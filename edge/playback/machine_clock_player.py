@@ -54,6 +54,10 @@ class MachineClockPlayer:
         """Drop what has not left yet; return the samples dropped."""
         return self._now().clear()
 
+    def mute(self, first: int, end: int) -> None:
+        """Play silence in place of samples that have not left."""
+        self._now().mute(first, end)
+
     def position(self) -> PlayPosition:
         """Return the sample that leaves now."""
         return self._now().position()

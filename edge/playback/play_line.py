@@ -18,6 +18,7 @@ from edge.playback.play_ring import PlayRing
 
 UNDERRUN_S = 0.25  # sound that comes sooner after the ring had run dry belonged to what was before; later it is new
 KEPT_RUNS = 32  # of which the true time is still known
+SILENT_S = 0.12  # of digital silence, as stands behind every utterance: a ring that runs dry there is heard by nobody
 _NO_RUN = -1
 
 
@@ -65,6 +66,8 @@ class PlayLine:
         self.clock.pass_until(now_s)
         self._skipped = np.zeros(rate_hz, np.float32)
         self._dry_at = _NO_RUN
+        self._n_silent = 0  # samples at the end of what was taken
+        self._is_cleared = False
         self.n_starved = 0
         self.n_underruns = 0
         self.moment = Moment(0, 0, now_s, 1.0 / rate_hz, ())
@@ -113,7 +116,10 @@ class PlayLine:
         if n:
             begin_s, end_s = self.clock.time_of(index), self.clock.time_of(index + n)
             runs = self._extended(runs, Run(first, first + n, begin_s, end_s, index + n), index)
-        if self.ring.is_cleared:  # the silence is wanted
+            self._n_silent = 0 if out[:n].any() else self._n_silent + n
+        if self.ring.is_cleared or n:
+            self._is_cleared = self.ring.is_cleared
+        if self._is_cleared or self._n_silent >= SILENT_S * self.rate_hz:  # the silence is wanted
             self._dry_at = _NO_RUN
         elif n < len(out) and runs and runs[-1].device_end == index + n:
             self._dry_at = index + n

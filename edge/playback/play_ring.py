@@ -34,6 +34,7 @@ class PlayRing:
         self._capacity = capacity_samples
         fade_samples = max(1, int(FADE_S * rate_hz))
         self._fade = np.linspace(1.0, 0.0, fade_samples, dtype=np.float32)
+        self._zeros = np.zeros(min(1024, capacity_samples), np.float32)
         self._clear_to = 0
         self.n_taken = 0
         self.n_put = 0
@@ -72,6 +73,17 @@ class PlayRing:
         self._clear_to = self.n_put
         return max(0, n_waiting - len(self._fade))
 
+    def mute(self, first: int, end: int) -> None:
+        """Put silence in place of samples that have not been taken.
+
+        Args:
+            first: Index of the first.
+            end: Index after the last.
+        """
+        first, end = max(first, self.n_taken), min(end, self.n_put)
+        for index in range(first, end, self._zeros.size):
+            self.put(index, self._zeros[: min(self._zeros.size, end - index)])
+
     def take(self, out: Float32Array) -> int:
         """Take the next samples; called by the reader only.
 
@@ -84,15 +96,17 @@ class PlayRing:
         clear_to, taken = self._clear_to, self.n_taken
         is_cleared = self.is_cleared = clear_to > taken
         n = min(len(out), self.n_put - taken)
+        # A period of a fast card may be shorter than the fade, which then is steeper.
+        fade = self._fade if len(out) >= len(self._fade) else self._fade[:: -(-len(self._fade) // len(out))]
         if is_cleared:
-            n = min(n, len(self._fade), clear_to - taken)
+            n = min(n, len(fade), clear_to - taken)
         at = taken % self._capacity
         n_before_end = min(n, self._capacity - at)
         out[:n_before_end] = self._samples[at : at + n_before_end]
         out[n_before_end:n] = self._samples[: n - n_before_end]
         out[n:] = 0.0
         if is_cleared:
-            out[:n] *= self._fade[:n]
+            out[:n] *= fade[:n]
             self.n_dropped += clear_to - taken - n
             self.n_taken = clear_to
         else:

@@ -92,6 +92,21 @@ class Playout:
             self._begin = self._n_written
             return round(n_dropped / self._factor)
 
+    def mute(self, first: int, end: int) -> None:
+        """Put silence in place of written samples that have not left; the last ones and what follows do not sound.
+
+        Args:
+            first: Index of the first.
+            end: Index after the last.
+        """
+        with self._lock:
+            first, end = max(first - self.first_index, 0), min(end - self.first_index, self._n_written)
+            ring, is_newest = self.line.ring, end == self._n_written
+            ring.mute(math.ceil(first * self._factor), ring.n_put if is_newest else int(end * self._factor))
+            if is_newest:
+                self._resampler.reset()
+                self._begin = self._n_written
+
     def position(self) -> PlayPosition:
         """Return the next sample to be taken and its time."""
         moment = self.line.moment

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from edge.alsa.bounded_call import BoundedCalls
+from edge.alsa.device_stream import CLOSE_LIMIT_S, OPEN_LIMIT_S, STUCK_LIMIT_S, acquire_within
 from edge.alsa.devices import DeviceIdentity
 from edge.alsa.finding import look_for_device
 from edge.alsa.first_period import FirstPeriodWait
@@ -25,14 +26,10 @@ from edge.contracts import Clock, PlayPosition, Resampler
 from edge.errors import AuEdgeError, BackendError, ConfigurationError, DeviceError
 from edge.frames import Float32Array
 from edge.playback.loudspeaker_stream import PERIOD_SAMPLES, LoudspeakerStream, OutputWish
+from edge.playback.period_watch import PeriodWatch, wait_for_first_period
 from edge.playback.playout import Playout
 
 CLOSED, PLAYING, HELD = "closed", "playing", "held"
-OPEN_LIMIT_S = 8.0  # as for a microphone
-CLOSE_LIMIT_S = 0.3
-STUCK_LIMIT_S = 15.0
-WATCHDOG_S = 0.25  # without a callback; the device holds 50 ms
-WATCHDOG_PERIODS = 8
 LOOK_S = 0.04  # between two looks at the device
 FIRST_WAIT_S, LONGEST_WAIT_S, WAIT_FACTOR = 0.2, 0.7, 1.6  # between two tries, as for a microphone
 _log = logging.getLogger("au-edge.player")
@@ -76,9 +73,7 @@ class PortAudioPlayer:
         self._first_period = FirstPeriodWait()
         self._stop = threading.Event()
         self._keeper: threading.Thread | None = None
-        self._watched: LoudspeakerStream | None = None
-        self._n_periods = 0
-        self._silent_s = self._looked_s = 0.0
+        self._watch = PeriodWatch(clock, LOOK_S)
         self._failure: AuEdgeError | None = None
         self._said_realtime = False
         self._past = {"underruns": 0, "dropped_samples": 0}
@@ -134,6 +129,10 @@ class PortAudioPlayer:
     def clear(self) -> int:
         """Drop what has not left yet, with a fade; return about how many samples, `counters` has it exactly."""
         return self._opened().clear()
+
+    def mute(self, first: int, end: int) -> None:
+        """Play silence in place of samples that have not left."""
+        self._opened().mute(first, end)
 
     def position(self) -> PlayPosition:
         """Return the next sample to leave and when."""
@@ -205,25 +204,6 @@ class PortAudioPlayer:
             self._rate_hz, device_rate_hz, self._make_resampler, self._gain, first_index, self._clock.monotonic_s()
         )
 
-    def _acquire_bounded(self) -> LoudspeakerStream:
-        asked = f"loudspeaker {self._wanted or 'default'!r}"
-        try:
-            return self._calls.call(self._acquire, OPEN_LIMIT_S, LoudspeakerStream.close)
-        except TimeoutError as err:
-            if self._calls.busy_s > STUCK_LIMIT_S:
-                raise BackendError(
-                    asked,
-                    f"the audio library has been stuck for {self._calls.busy_s:.0f} s and cannot be freed",
-                    "Start the program again; the service does so by itself",
-                ) from err
-            raise DeviceError(
-                asked,
-                f"the audio system does not answer within {OPEN_LIMIT_S:g} s",
-                "Is the sound server alive? A device may have to be plugged in again",
-            ) from err
-        except OSError as err:
-            raise DeviceError(asked, f"PortAudio cannot start ({err})", "See `au-edge devices`") from err
-
     def _acquire(self) -> LoudspeakerStream:
         """Initialise PortAudio, find the device and start it; on a thread of its own."""
         rates_hz = (self._rate_hz,) if self._playout is None else (self._playout.line.rate_hz, self._rate_hz)
@@ -237,29 +217,16 @@ class PortAudioPlayer:
         self._identity = found.identity
         return stream
 
-    def _wait_for_period(self, stream: LoudspeakerStream, stop: threading.Event) -> str:
-        """Wait until a new stream takes sound; return what is wrong, or nothing."""
-        opened_s, limit_s = self._clock.monotonic_s(), self._first_period.limit_s
-        while not stream.n_periods:
-            waited_s = self._clock.monotonic_s() - opened_s
-            if stop.is_set():
-                return "the loudspeaker was closed"
-            if waited_s > limit_s:
-                self._first_period.missed()
-                return f"it has taken no sound for {waited_s:.2f} s (stalled?)"
-            stop.wait(0.002)
-        self._first_period.came(self._clock.monotonic_s() - opened_s)
-        return ""
-
     def _start(self, stop: threading.Event) -> None:
         """Open the device and play through it from now on.
 
         Raises:
             AuEdgeError: See `open`.
         """
-        stream = self._acquire_bounded()
+        asked = f"loudspeaker {self._wanted or 'default'!r}"
+        stream = acquire_within(self._calls, self._acquire, LoudspeakerStream.close, asked, OPEN_LIMIT_S, STUCK_LIMIT_S)
         name = stream.device.name
-        wrong = self._wait_for_period(stream, stop)
+        wrong = wait_for_first_period(stream, stop, self._clock, self._first_period)
         with self._handover:
             if not wrong and not stop.is_set():
                 self._play_through(stream)
@@ -300,7 +267,7 @@ class PortAudioPlayer:
         while not stop.wait(LOOK_S):
             stream = self._stream
             if stream is not None:
-                found = self._what_is_wrong(stream)
+                found = self._watch.fault_of(stream, PERIOD_SAMPLES / stream.rate_hz)
                 if not found:
                     continue
                 if not is_loss_said:
@@ -320,23 +287,6 @@ class PortAudioPlayer:
                 else:
                     is_loss_said = False
                     _log.warning("the loudspeaker is there: %s", self.description)
-
-    def _what_is_wrong(self, stream: LoudspeakerStream) -> str:
-        """Return why a device must be given up, or nothing."""
-        now_s = self._clock.monotonic_s()
-        if stream is not self._watched or stream.n_periods != self._n_periods:
-            self._watched, self._n_periods, self._silent_s = stream, stream.n_periods, 0.0
-        else:
-            # Only time in which others could run counts: a program that stood still does not accuse the device.
-            self._silent_s += min(now_s - self._looked_s, 2 * LOOK_S)
-        self._looked_s = now_s
-        if self._silent_s < LOOK_S:
-            return ""
-        if stream.is_dead():
-            return "its stream has ended (is the sound server gone?)"
-        if self._silent_s > max(WATCHDOG_S, WATCHDOG_PERIODS * PERIOD_SAMPLES / stream.rate_hz):
-            return f"it has taken no sound for {self._silent_s:.2f} s (unplugged or stalled?)"
-        return ""
 
     def _give_up(self, stream: LoudspeakerStream) -> None:
         with self._handover:

@@ -118,10 +118,10 @@ class ClientTurns:
         else:
             self._note(writer)
 
-    def take_clear(self, n_given: int, n_unheard: int) -> bool:
-        """Return, once, whether the client that speaks has gone and is not to be heard any more."""
+    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
+        """Return, once, that the client that speaks has gone; others' sound before its own is heard."""
         is_asked, self._is_clear_asked = self._is_clear_asked, False
-        return is_asked
+        return max(0, n_unheard - n_given) if is_asked else None
 
     def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
         """Do nothing: nobody is told."""

@@ -85,9 +85,9 @@ class FileTurns:
         self._counts.spoken += 1
         self.is_over = True
 
-    def take_clear(self, n_given: int, n_unheard: int) -> bool:
-        """Return False: a file is not interrupted."""
-        return False
+    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
+        """Return None: a file is not interrupted."""
+        return None
 
     def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
         """Do nothing: nobody is told."""

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from edge.alsa.bounded_call import BoundedCalls
+from edge.alsa.device_stream import CLOSE_LIMIT_S, OPEN_LIMIT_S, STUCK_LIMIT_S, acquire_within
 from edge.alsa.devices import DeviceIdentity
 from edge.alsa.finding import look_for_device
 from edge.alsa.first_period import FirstPeriodWait
 from edge.alsa.portaudio import Direction
 from edge.alsa.stream_clock import StreamClock
 from edge.contracts import Clock
-from edge.errors import BackendError, ConfigurationError, DeviceError
+from edge.errors import ConfigurationError, DeviceError
 from edge.frames import AudioChunk
 from edge.sources.capture_ring import Period
 from edge.sources.channel_health import ChannelHealth
@@ -27,9 +28,6 @@ from edge.sources.channels import ChannelChoice
 from edge.sources.microphone_stream import MicrophoneStream, StreamWish, select_pulse_source
 from edge.sources.signal_health import SignalHealth
 
-OPEN_LIMIT_S = 8.0  # listing devices takes 0.2 s, with a sound server that must be started some seconds
-CLOSE_LIMIT_S = 0.3  # takes 1 to 25 ms; a stop, which must end within a second, waits for it
-STUCK_LIMIT_S = 15.0  # a call that has not ended by then never will
 WATCHDOG_S = 0.25  # without a callback; more than any hiccup, less than a pause in a face would be noticed
 WATCHDOG_PERIODS = 8
 DEAD_LOOK_S = 0.04  # silence after which PortAudio is asked whether it stopped
@@ -120,24 +118,8 @@ class Microphone:
                 19.7 spin for ever on a card that is pulled out while they recover from an overrun.
         """
         self.close()
-        try:
-            stream = self._calls.call(self._acquire, OPEN_LIMIT_S, MicrophoneStream.close)
-        except TimeoutError as err:
-            if self._calls.busy_s > STUCK_LIMIT_S:
-                raise BackendError(
-                    f"microphone {self._wanted or 'default'!r}",
-                    f"the audio library has been stuck for {self._calls.busy_s:.0f} s in a call that cannot be ended",
-                    "Start the program again; the service does so by itself",
-                ) from err
-            raise DeviceError(
-                f"microphone {self._wanted or 'default'!r}",
-                f"the audio system does not answer within {OPEN_LIMIT_S:g} s",
-                "Is the sound server alive? A device may have to be plugged in again",
-            ) from err
-        except OSError as err:
-            raise DeviceError(
-                f"microphone {self._wanted or 'default'!r}", f"PortAudio cannot start ({err})", "See `au-edge devices`"
-            ) from err
+        asked = f"microphone {self._wanted or 'default'!r}"
+        stream = acquire_within(self._calls, self._acquire, MicrophoneStream.close, asked, OPEN_LIMIT_S, STUCK_LIMIT_S)
         if self._stream_clock is None:
             self._stream_clock = StreamClock(stream.rate_hz)
         self._stream_clock.restart()

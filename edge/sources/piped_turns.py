@@ -92,9 +92,9 @@ class PipedTurns:
         if self._writer is not None:
             self._writer.go_on()
 
-    def take_clear(self, n_given: int, n_unheard: int) -> bool:
-        """Return False: who writes into a pipe has no word for it."""
-        return False
+    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
+        """Return None: who writes into a pipe has no word for it."""
+        return None
 
     def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
         """Do nothing: nobody is told."""

@@ -41,6 +41,7 @@ class PlayedTime:
         self._rate_hz = 1
         self._n_written = self._n_spoken = 0
         self._asked_s: float | None = None  # when an utterance first wanted to begin
+        self._cut_at: int | None = None  # where what was cleared begins
         self._zeros = np.zeros(0, np.float32)
         self._events: deque[tuple[int, Callable[[], None]]] = deque()
 
@@ -54,7 +55,7 @@ class PlayedTime:
         self._player.open(rate_hz)
         self._rate_hz = rate_hz
         self._n_written = self._n_spoken = 0
-        self._asked_s = None
+        self._asked_s = self._cut_at = None
         self._zeros = np.zeros(round(_LONGEST_PRIMING_S * rate_hz), np.float32)
         self._events.clear()
 
@@ -111,8 +112,28 @@ class PlayedTime:
         """Return how much of what was given has not left."""
         return max(0.0, self._player.time_of(self._n_written) - self._clock.monotonic_s())
 
+    def cut_later(self, n_newest: int) -> None:
+        """Mute the newest speech, of which nothing was heard; the sound of others before it is heard to its end.
+
+        Args:
+            n_newest: How many samples of speech.
+        """
+        self._cut_at = self._n_spoken - n_newest
+        self._player.mute(self._cut_at, self._n_written)
+        self._n_spoken = self._cut_at
+
+    @property
+    def cuts_later(self) -> bool:
+        """Return whether sound of others is to be heard before `is_cut_due`."""
+        return self._cut_at is not None
+
+    def is_cut_due(self) -> bool:
+        """Return whether the sound has left that was to be heard before a cut."""
+        return self._cut_at is not None and self._player.time_of(self._cut_at) <= self._clock.monotonic_s()
+
     def clear(self) -> None:
         """Silence the loudspeaker, and do what waited for sound to leave."""
+        self._cut_at = None
         self._player.clear()
         while self._events:
             self._events.popleft()[1]()

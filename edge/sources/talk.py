@@ -21,6 +21,7 @@ import numpy as np
 from edge.contracts import Clock
 from edge.errors import DeviceError
 from edge.frames import AudioChunk, Speech
+from edge.sources.live_lag import LiveLag
 from edge.sources.pace import FAST, LIVE, REALTIME, Pace
 from edge.sources.played import PlayedTime
 from edge.sources.signal_health import SignalHealth
@@ -32,11 +33,8 @@ STALL_S = 1.0  # of a writer while another waits
 GRID_S = 0.1  # of the axis, on which utterances begin: whole frames at any usual rate, so that a sentence's frames
 # lie in it as they do in a file
 TAIL_S = 0.15  # of silence behind an utterance: two frames to rest, and what filters hold back
+CUT_LOOK_S = 0.005  # while what another has said before is still to be heard
 MAX_LATE_S = 0.02  # where the writer is later than this, time is counted anew and no burst follows
-LIVE_LAG_S = 0.04  # what may wait of a live writer beside its own period; the rest of 60 ms is the machine's
-LIVE_LONGEST_PERIOD_S = 0.1
-LAG_SAID_S = 0.5  # of dropped sound: then it is said, once
-_MOST_READY_S = 20.0  # of a live writer at once; what is older is dropped anyway
 _NO_SAMPLES = np.zeros(0, np.float32)
 
 
@@ -81,17 +79,15 @@ class TalkSource:
         self._lock = threading.Lock()
         self._is_open = False
         self._next_index = 0
-        self._n_opened = self._n_pauses = self._n_dropped = 0
+        self._n_opened = self._n_pauses = 0
         self._saying: Saying | None = None
         self._n_said = 0  # samples of it
-        self._n_last = 0  # samples of the one that was given last
         self._heard_s = -1.0  # when the newest sample was heard, silence too
         self._spoken_s = 0.0  # and the newest of speech
         self._silent_until_s = 0.0
         self._is_ended = True  # the silence follows an end
         self._is_quiet = False  # nothing is given: frames go on without
-        self._live_period_s = 0.0
-        self._is_lag_said = False
+        self._lag = LiveLag()
         self._lines: list[str] = []
 
     @property
@@ -142,6 +138,11 @@ class TalkSource:
                     self._played.do_due()
                 if self._is_cleared():
                     return self._cut()
+                if self._played is not None and self._played.cuts_later:
+                    self._turns.listen(CUT_LOOK_S)
+                    if self._clock.monotonic_s() >= deadline_s:
+                        return None
+                    continue
                 saying = self._saying = self._saying or self._turns.next()
                 n_ready = self._ready(saying) if saying is not None else 0  # may drop, never waits
                 if saying is not None and n_ready > 0:
@@ -164,7 +165,7 @@ class TalkSource:
             "lost_samples": 0,
             "reopened": reopened,
             "pauses": self._n_pauses,
-            "dropped_samples": self._n_dropped + counts.pop("dropped_samples", 0),
+            "dropped_samples": self._lag.n_dropped + counts.pop("dropped_samples", 0),
             **counts,
             **({f"play_{name}": n for name, n in self._played.player.counters().items()} if self._played else {}),
             **self._health.counters(),
@@ -178,7 +179,7 @@ class TalkSource:
         """Return the lines that have not been returned before."""
         lines, self._lines = self._lines, []
         played = [] if self._played is None else list(self._played.player.warnings())
-        return lines + self._turns.warnings() + self._health.warnings() + played
+        return lines + self._lag.warnings() + self._turns.warnings() + self._health.warnings() + played
 
     def close(self) -> None:
         """Stop listening; may be called twice. Waits for a `read` of another thread, which is bounded."""
@@ -193,26 +194,9 @@ class TalkSource:
 
     def _ready(self, saying: Saying) -> int:
         """Return how many samples can be given; of a live writer, drop what would be heard too late."""
-        if not self._is_live:
-            return saying.ready(self._chunk_samples)
-        rate_hz = self.rate_hz
-        n_before = saying.ready(0)
-        n_ready = saying.ready(round(_MOST_READY_S * rate_hz))
-        came_s = (n_ready - n_before) / rate_hz
-        if 0.0 < came_s <= LIVE_LONGEST_PERIOD_S:
-            self._live_period_s = max(came_s, 0.95 * self._live_period_s)
-        if n_ready <= round((LIVE_LAG_S + self._live_period_s) * rate_hz):
-            return n_ready
-        n_kept = round(max(self._live_period_s, LIVE_LAG_S / 2) * rate_hz)
-        saying.drop(n_ready - n_kept)
-        self._n_dropped += n_ready - n_kept
-        if not self._is_lag_said and self._n_dropped > LAG_SAID_S * rate_hz:
-            self._is_lag_said = True
-            self._lines.append(
-                "the writer is ahead of time, or stalls and catches up: what is too old is left out, as audio.pace = "
-                "live asks; a synthesiser that writes ahead needs audio.pace = realtime"
-            )
-        return n_kept
+        if self._is_live:
+            return self._lag.ready(saying, self.rate_hz)
+        return saying.ready(self._chunk_samples)
 
     def _speak(self, saying: Saying, n_samples: int, deadline_s: float) -> AudioChunk | None:
         """Give speech when its time has come."""
@@ -235,7 +219,6 @@ class TalkSource:
         elif self._is_live:  # the newest came just now, what waits behind these is younger
             end_time_s = max(self._heard_s, end_time_s - saying.ready(0) / self.rate_hz)
         self._n_said += n_samples
-        self._n_last = self._n_said
         self._spoken_s = end_time_s
         self._silent_until_s = end_time_s + PAUSE_S
         self._is_ended = self._is_quiet = False
@@ -281,9 +264,17 @@ class TalkSource:
         return True
 
     def _is_cleared(self) -> bool:
-        """Return whether what is said is to end now."""
+        """Return whether what is said is to end now; where others are still to be heard before it, let it end then."""
         n_unheard = 0 if self._played is None else self._played.n_droppable
-        return self._turns.take_clear(self._n_said, min(n_unheard, self._n_last))
+        n_of_others = self._turns.take_clear(self._n_said, n_unheard)
+        if n_of_others is None:
+            return self._played is not None and self._played.is_cut_due()
+        if n_of_others == 0 or self._played is None:
+            return True
+        self._played.cut_later(n_unheard - n_of_others)
+        self._saying = None
+        self._n_said = 0
+        return False
 
     def _cut(self) -> AudioChunk:
         """Say that what was being said is not heard any more."""

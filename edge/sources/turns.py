@@ -74,12 +74,15 @@ class Turns(Protocol):
         """Take note that it was said to its end, and how much that was."""
         ...
 
-    def take_clear(self, n_given: int, n_unheard: int) -> bool:
-        """Return, once, whether what is said now is to end at once.
+    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
+        """Return, once, that what is said now is to end at once: how much of others is to be heard before it ends.
 
         Args:
             n_given: Samples of the present turn.
-            n_unheard: How many of the newest samples that were given will then not be heard.
+            n_unheard: How many of the newest samples of speech that were given have not been heard.
+
+        Returns:
+            How many of those are of others and come before what is cleared; None where nothing is cleared.
         """
         ...
 

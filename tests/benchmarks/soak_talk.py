@@ -1,16 +1,17 @@
 """Soak the talking: a day of agents in minutes, with clears, deaths and nonsense at random; then a storm.
 
-    python -m tests.benchmarks.soak_talk [--hours 24] [--storm-s 60] [--clears 200] [--seed 1]
+    python -m tests.benchmarks.soak_talk [--hours 24] [--storm-s 60] [--clears 200] [--rests 50] [--seed 1] [--out FILE]
 
-The day goes through the real WebSocket and the real source, which hands sound on as fast as it comes; the storm and the
-clears meet the whole program. One line an hour of sound, one JSON object at the end. Exit status 1 where memory or
-threads grew, an accepted utterance was lost, or the sentence in the storm was disturbed.
+The day goes through the real WebSocket and the real source, which hands sound on as fast as it comes; the storm, the
+clears (in front of a full buffer, too) and the ends meet the whole program. One line an hour of sound, one JSON object
+at the end. Exit status 1 where memory or threads grew or an accepted utterance was lost.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -126,23 +127,49 @@ def weather_a_storm(seconds: float) -> dict[str, object]:
     return found
 
 
-def clear_at_random(n_rounds: int, seed: int) -> dict[str, object]:
-    """Return the times from the word to the first frame on its way to rest, in milliseconds."""
-    dice, port, lags_ms = random.Random(seed), free_tcp_port(), []
+def clear_at_random(n_rounds: int, seed: int, buffer_s: float) -> dict[str, object]:
+    """Return the times from the word to the first frame on its way to rest, in milliseconds; behind 40 s of sound."""
+    dice, port, lags_ms, told_ms = random.Random(seed), free_tcp_port(), [], []
     with tempfile.TemporaryDirectory() as folder:
         sound, rate_hz = soundfile.read(flite(" ".join(SENTENCES), Path(folder) / "a.wav"), dtype="int16")
-    with talking("audio.source=websocket", f"audio.address=127.0.0.1:{port}", "model.path=stream") as (_, watcher):
+    address = f"audio.address=127.0.0.1:{port}"
+    with talking("audio.source=websocket", address, f"audio.buffer_s={buffer_s}", "model.path=stream") as (_, watcher):
         agent = Agent(port)
         for i in range(n_rounds):
-            agent.utter(sound, f"u{i}", rate_hz)
+            agent.utter(sound, f"u{i}", rate_hz, piece=32_000)
             agent.wait("started", id=f"u{i}")
             time.sleep(dice.uniform(0.1, 0.8))
             asked_s = time.monotonic()
             agent.say(type="clear")
             agent.wait("finished", id=f"u{i}")
+            told_ms.append(1000 * (time.monotonic() - asked_s))
             time.sleep(0.1)
             lags_ms.append(1000 * (watcher.wait_for("silence", after_s=asked_s).at_s - asked_s))
-    return {"rounds": n_rounds, "ms_p50_p99_max": np.percentile(lags_ms, [50, 99, 100]).round(1).tolist()}
+    return {
+        "rounds": n_rounds, "buffer_s": buffer_s,
+        "ms_p50_p99_max": np.percentile(lags_ms, [50, 99, 100]).round(1).tolist(),
+        "told_ms_p50_p99_max": np.percentile(told_ms, [50, 99, 100]).round(1).tolist(),
+    }  # fmt: skip
+
+
+def end_and_rest(n_rounds: int) -> dict[str, object]:
+    """Return the times from an utterance's last frame to the first with the mouth at rest, by the frames' own times."""
+    port, rests_ms = free_tcp_port(), []
+    with tempfile.TemporaryDirectory() as folder:
+        sound, rate_hz = soundfile.read(flite(SENTENCES[-2], Path(folder) / "a.wav"), dtype="int16")
+    sound = sound[: np.flatnonzero(np.abs(sound) > 1500)[-1] + 1]  # it ends with a voice
+    with talking("audio.source=websocket", f"audio.address=127.0.0.1:{port}", "model.path=stream") as (_, watcher):
+        agent = Agent(port)
+        for i in range(n_rounds):
+            asked_s = time.monotonic()
+            agent.utter(sound, f"u{i}", rate_hz)
+            agent.wait("finished", id=f"u{i}")
+            time.sleep(0.4)
+            since = [seen for seen in watcher.seen if seen.at_s > asked_s]
+            last = max(k for k, seen in enumerate(since) if seen.state == "live")
+            rest = next(seen for seen in since[last:] if seen.mouth.max() < 1e-6)
+            rests_ms.append(1000 * (rest.heard_unix_s - since[last].heard_unix_s))
+    return {"rounds": n_rounds, "ms_p50_p99_max": np.percentile(rests_ms, [50, 99, 100]).round(1).tolist()}
 
 
 def main() -> int:
@@ -151,14 +178,23 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--storm-s", type=float, default=60.0)
     parser.add_argument("--clears", type=int, default=200)
+    parser.add_argument("--rests", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    result: dict[str, object] = {"day": talk_all_day(arguments.hours, arguments.seed)}
+    result: dict[str, object] = {}
+    if arguments.clears:
+        result["clears"] = [clear_at_random(arguments.clears, arguments.seed, buffer_s) for buffer_s in (120.0, 0.5)]
+    if arguments.rests:
+        result["rests"] = end_and_rest(arguments.rests)
     if arguments.storm_s:
         result["storm"] = weather_a_storm(arguments.storm_s)
-    if arguments.clears:
-        result["clears"] = clear_at_random(arguments.clears, arguments.seed)
+    result["load"] = round(os.getloadavg()[0] / (os.cpu_count() or 1), 2)
+    print(json.dumps(result), flush=True)
+    result["day"] = talk_all_day(arguments.hours, arguments.seed)
     print(json.dumps(result))
+    if arguments.out is not None:
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     day = result["day"]
     assert isinstance(day, dict)
     prints = day["footprints"]

@@ -61,7 +61,7 @@ class AgentTurns:
         self._wake = threading.Event()
         self._waiting: list[AgentUtterance] = []  # in the order of their starts, the one that speaks too
         self._speaking: AgentUtterance | None = None
-        self._cleared: AgentUtterance | None = None
+        self._cleared: list[AgentUtterance] = []  # said now, or given and not heard whole: the source is to end them
         self._leaving: list[AgentUtterance] = []  # given whole, not heard whole
         self._later: Callable[[Callable[[], None]], None] = _at_once
 
@@ -134,15 +134,25 @@ class AgentTurns:
             self._leaving.append(utterance)
             self._later(lambda: self._end(utterance))
 
-    def take_clear(self, n_given: int, n_unheard: int) -> bool:
-        """Return, once, whether what is said now is to end at once."""
-        cleared, self._cleared = self._cleared, None
-        if cleared is None:
-            return False
-        cleared.n_heard += n_given if cleared is self._speaking else 0
-        cleared.n_heard = max(0, cleared.n_heard - n_unheard)
-        self._leave(cleared, is_cleared=True)
-        return True
+    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
+        """Return, once, that what is said now is to end at once: how much of others is to be heard before it ends."""
+        asked, self._cleared = self._cleared, []
+        if not asked:
+            return None
+        # What was given and is not heard, newest first: of the present turn, then of what was given whole before.
+        speaking, n_kept, is_cut = self._speaking, 0, False
+        given = [] if speaking is None else [(speaking, n_given)]
+        for utterance, n_samples in given + [(u, u.n_heard) for u in reversed(self._leaving)]:
+            n_missing = min(n_unheard, n_samples)
+            n_unheard -= n_missing
+            if utterance not in asked or n_kept:
+                n_kept += n_missing
+            elif n_missing or utterance is speaking:
+                utterance.n_heard += (n_given if utterance is speaking else 0) - n_missing
+                self.counts.cleared += 1
+                self._leave(utterance, is_cleared=True)
+                is_cut = True
+        return n_kept if is_cut else None
 
     def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
         """Have what is told of utterances wait until the sound that was given before has left."""
@@ -164,21 +174,19 @@ class AgentTurns:
         self._came.clear()
         self._waiting.clear()
         self._leaving.clear()
-        self._speaking = self._cleared = None
+        self._cleared.clear()
+        self._speaking = None
 
     def _clear(self, owner: object | None) -> None:
-        asked = [u for u in self._waiting if u is not self._cleared and (owner is None or u.owner is owner)]
+        asked = [u for u in self._waiting if u not in self._cleared and (owner is None or u.owner is owner)]
         for utterance in asked:
-            self.counts.cleared += 1
             self.counts.dropped_samples += utterance.drop_all()
             if utterance is self._speaking:
-                self._cleared = utterance  # how much of it was heard, the source says
+                self._cleared.append(utterance)  # how much of it was heard, the source says
             else:
+                self.counts.cleared += 1
                 self._leave(utterance, is_cleared=True)
-        last = self._leaving[-1] if self._leaving and self._speaking is None else None
-        if last is not None and last is not self._cleared and (owner is None or last.owner is owner):
-            self.counts.cleared += 1
-            self._cleared = last
+        self._cleared += [u for u in self._leaving if u not in self._cleared and (owner is None or u.owner is owner)]
 
     def _start(self, utterance: AgentUtterance) -> None:
         """Tell that an utterance is heard, unless it was cleared before it was."""
@@ -187,7 +195,7 @@ class AgentTurns:
 
     def _end(self, utterance: AgentUtterance) -> None:
         """Tell that an utterance was heard whole, unless it was cleared at its end."""
-        if utterance in self._leaving and utterance is not self._cleared:
+        if utterance in self._leaving:
             self.counts.spoken += 1
             self._leave(utterance, is_cleared=False)
 

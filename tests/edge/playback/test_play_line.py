@@ -162,6 +162,23 @@ def test_a_pause_between_sentences_and_a_clear_are_no_underruns() -> None:
     assert line.n_starved == 0
 
 
+def test_on_a_fast_card_whose_period_is_shorter_than_the_fade_a_clear_is_no_click_and_no_underrun() -> None:
+    line = PlayLine(PlayRing(96_000, 96_000), 96_000, 0.0)
+    line.ring.put(0, np.ones(20_000, np.float32))
+    line.ring.publish(20_000)
+    out, heard = np.empty(PERIOD, np.float32), []
+    for k in range(60):
+        if k == 5:
+            line.ring.clear()
+        if k == 10:  # the next utterance
+            line.ring.put(20_000, np.ones(10_000, np.float32))
+            line.ring.publish(30_000)
+        line.feed(out, k * PERIOD, 0.05 + k * PERIOD / 96_000, k * PERIOD / 96_000, 0.0, False)
+        heard.append(out.copy())
+    assert np.abs(np.diff(np.concatenate(heard)[: 10 * PERIOD])).max() < 0.02
+    assert line.n_starved == 0
+
+
 def test_time_never_goes_back_from_sample_to_sample() -> None:
     chance = np.random.default_rng(9)
     line, device = make(ppm=-300.0, jitter_s=0.004)

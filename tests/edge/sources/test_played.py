@@ -160,3 +160,59 @@ def test_what_was_given_whole_and_is_not_heard_whole_can_still_be_cleared() -> N
     assert rig.turns.counters()["utterances_spoken"] == 0
     rig.run(0.5)
     assert len(rig.told.events) == 2
+
+
+def test_a_clear_tells_of_every_utterance_how_much_was_heard_also_of_one_whose_end_was_still_to_come() -> None:
+    rig = Rig()
+    for name in ("one", "two", "three"):  # 0.06 s each: all of them are given before the first has left
+        rig.utter(name, np.arange(960) % 900 + 100)
+    while not rig.told.events:
+        rig.run(0.002)
+    rig.run(0.08)
+    rig.turns.clear("agent")
+    rig.run(0.5)
+    ends = {event[1]: event[3:] for event in rig.told.events if event[0] == "finished"}
+    assert ends["one"] == (0.06, False)
+    assert ends["two"][1] is True
+    assert ends["two"][0] == pytest.approx(0.02, abs=0.015)
+    assert ends["three"] == (0.0, True)
+    assert rig.turns.counters()["utterances_spoken"] == 1
+    assert rig.turns.counters()["utterances_cleared"] == 2
+
+
+def test_a_clear_takes_nothing_from_another_whose_end_is_still_to_be_heard() -> None:
+    rig = Rig()
+    rig.utter("his", np.full(4000, 500), owner="he")  # a quarter of a second
+    rig.utter("hers", np.full(5 * RATE_HZ, 900), owner="she")
+    while not rig.told.events:
+        rig.run(0.002)
+    begun_s = rig.told.events[0][2]
+    rig.run(0.1)
+    assert [event[1] for event in rig.told.events] == ["his"]
+    ring = rig.player._playout.line.ring  # type: ignore[union-attr]
+    rig.turns.clear("she")
+    rig.run(0.01)
+    assert ("finished", "hers", 0.0, True) in [(e[0], e[1], *e[3:]) for e in rig.told.events if e[0] == "finished"]
+    waiting = np.take(ring._samples, np.arange(ring.n_taken, ring.n_put), mode="wrap")
+    assert set(np.round(np.abs(waiting) * 32768)) <= {0.0, 500.0}, "what was cleared is not heard, not even a little"
+    assert np.count_nonzero(waiting) > 0.1 * RATE_HZ
+    assert not [c for _, c in rig.chunks if c.speech is Speech.CLEARED], "his face goes on"
+    rig.run(0.4)
+    finished = next(e for e in rig.told.events if e[:2] == ("finished", "his"))
+    assert finished[3:] == (0.25, False)
+    (cut_s,) = [at_s for at_s, c in rig.chunks if c.speech is Speech.CLEARED]
+    assert cut_s == pytest.approx(begun_s + 0.25, abs=0.02)
+    rig.utter("next", np.arange(1600) % 1000, owner="she")
+    rig.run(0.8)
+    assert rig.told.events[-1][1:2] + rig.told.events[-1][3:] == ("next", 0.1, False)
+
+
+def test_an_utterance_that_comes_soon_after_the_end_of_another_is_no_underrun() -> None:
+    rig = Rig()
+    for k in range(12):
+        rig.utter(f"u{k}", np.arange(3200) % 900 + 100)
+        while len(rig.told.events) < 2 * (k + 1):
+            rig.run(0.005)
+        rig.run(0.05 * k)
+    assert rig.player.counters()["underruns"] == 0
+    assert rig.source.counters()["play_underruns"] == 0
