@@ -16,6 +16,9 @@ MAX_SMOOTH = 0.7  # what speech does not exceed over half a second
 MIN_SANE_SHARE = 0.99  # of float samples: within +-2, and zero or no smaller than this:
 MIN_FLOAT = 1e-12  # whole numbers read as floats are NaN, huge, or far smaller (their sign bits are an exponent)
 MIN_LOUD = 1e-4  # of full scale: below it all formats look like rounding noise
+MIN_LOUD_BYTES = 0.01  # the same of samples of one byte
+MIN_PAIRED = 0.35  # RMS of samples of one byte that are taken in pairs, or more: no speech is so loud
+MIN_SOUNDING_SHARE = 0.1
 
 
 def likely_format(data: bytes, declared: str, n_channels: int) -> str:
@@ -30,6 +33,9 @@ def likely_format(data: bytes, declared: str, n_channels: int) -> str:
         The name of another format, or "" where the declared one is possible or nothing fits better.
     """
     shapes = {name: _shape(samples) for name, samples in _readings(data, n_channels).items()}
+    of_bytes = _likely_byte_format(data, n_channels) if _may_be_bytes(declared, *shapes[declared]) else ""
+    if of_bytes:
+        return of_bytes
     is_float = shapes["f32le"][0] < MAX_SMOOTH and shapes["f32le"][1] > MIN_LOUD  # sane floats are nothing else
     if _is_possible(*shapes[declared]) and not is_float:
         return ""
@@ -60,6 +66,50 @@ def _readings(data: bytes, n_channels: int) -> dict[str, NDArray[np.float32]]:
         "f32le": np.frombuffer(whole, "<f4"),
     }
     return {name: samples[::n_channels].astype(np.float32) for name, samples in readings.items()}
+
+
+def _may_be_bytes(declared: str, rough: float, level: float) -> bool:
+    return level > MIN_PAIRED or (declared == "f32le" and not np.isfinite(rough))
+
+
+def _likely_byte_format(data: bytes, n_channels: int) -> str:
+    """Return the format of one byte in which the data is smooth, or "": of wider samples every other byte is noise."""
+    pairs = np.frombuffer(data[: len(data) // (2 * n_channels) * 2 * n_channels], np.uint8).reshape(-1, 2 * n_channels)
+    sounding = pairs[pairs.any(axis=1)]  # zeros are digital silence in wide samples, and full scale in some of a byte
+    if len(sounding) < MIN_SOUNDING_SHARE * len(pairs):
+        return ""
+    codes = sounding.reshape(-1)[::n_channels]
+    readings = {
+        "u8": (codes.astype(np.float32) - 128.0) / 128.0,
+        "mu-law (G.711)": _MU_LAW[codes],
+        "A-law (G.711)": _A_LAW[codes],
+    }
+    shapes = {name: _shape(samples) for name, samples in readings.items()}
+    # All three are smooth in one another's reading; what is quiet, most of speech is, has its own codes in each.
+    quiet = {
+        "u8": np.abs(codes.astype(np.int16) - 128) <= 16,
+        "mu-law (G.711)": codes & 0x7F >= 0x60,
+        "A-law (G.711)": (codes ^ 0x55) & 0x7F < 0x20,
+    }
+    smooth = [name for name, (rough, level) in shapes.items() if rough < MAX_SMOOTH and level > MIN_LOUD_BYTES]
+    return max(smooth, key=lambda name: int(np.count_nonzero(quiet[name])), default="")
+
+
+def _g711_tables() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what each code is in mu-law and in A-law, float32 [256], full scale 1.0. Source: ITU-T G.711."""
+    codes = np.arange(256)
+    inverted = ~codes & 0xFF
+    exponent, mantissa = inverted >> 4 & 7, inverted & 15
+    mu_law = ((2 * mantissa + 33) << exponent) - 33
+    mu_law = np.where(inverted & 0x80, -mu_law, mu_law) / 2.0**13
+    toggled = codes ^ 0x55
+    exponent, mantissa = toggled >> 4 & 7, toggled & 15
+    a_law = np.where(exponent == 0, 2 * mantissa + 1, (2 * mantissa + 33) << np.maximum(exponent - 1, 0))
+    a_law = np.where(toggled & 0x80, a_law, -a_law) / 2.0**12
+    return mu_law.astype(np.float32), a_law.astype(np.float32)
+
+
+_MU_LAW, _A_LAW = _g711_tables()
 
 
 def _shape(samples: NDArray[np.float32]) -> tuple[float, float]:

@@ -34,14 +34,14 @@ class StreamWatch:
         self._arrival = ArrivalRate(rate_hz)
         self._head = bytearray()
         self._n_shapes = 0
-        self._is_identified = False
+        self._is_identified = self._is_foreign = False
         self._said: set[str] = set() if said is None else said
 
     def begin(self) -> None:
         """Expect another stream."""
         self._head.clear()
         self._n_shapes = 0
-        self._is_identified = False
+        self._is_identified = self._is_foreign = False
         self._arrival.reset()
 
     def look(self, data: bytes, now_s: float) -> str:
@@ -55,7 +55,7 @@ class StreamWatch:
             A line for the log, or "" (nearly always).
         """
         rate_hz = self._arrival.count(len(data) // self._frame_bytes, now_s)
-        if rate_hz:
+        if rate_hz and not self._is_foreign:  # of another format the samples are counted wrongly
             return self._say_once("rate", self._rate_remedy(rate_hz))
         if self._n_shapes >= N_SHAPES:
             return ""
@@ -65,6 +65,7 @@ class StreamWatch:
             line = self.end()
         if not line and len(self._head) >= self._shape_bytes:
             likely = likely_format(bytes(self._head), self._format, self._n_channels)
+            self._is_foreign = self._is_foreign or bool(likely)
             line = self._say_once("format", self._format_remedy(likely)) if likely else ""
             # The next stretch begins with a whole sample, too.
             del self._head[: len(self._head) // self._frame_bytes * self._frame_bytes]

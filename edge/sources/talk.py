@@ -25,16 +25,10 @@ from edge.sources.live_lag import LiveLag
 from edge.sources.pace import FAST, LIVE, REALTIME, Pace
 from edge.sources.played import PlayedTime
 from edge.sources.signal_health import SignalHealth
+from edge.sources.talk_report import TalkReport
+from edge.sources.talk_times import CUT_LOOK_S, GRACE_S, GRID_S, MAX_LATE_S, PAUSE_S, STALL_S, TAIL_S
 from edge.sources.turns import Saying, Turns
 
-PAUSE_S = 0.25  # a writer's hiccup below this is silence within an utterance, a longer one is an end
-GRACE_S = {REALTIME: 0.04, LIVE: 0.08, FAST: PAUSE_S}  # how late sound may be before silence is heard in its place
-STALL_S = 1.0  # of a writer while another waits
-GRID_S = 0.1  # of the axis, on which utterances begin: whole frames at any usual rate, so that a sentence's frames
-# lie in it as they do in a file
-TAIL_S = 0.15  # of silence behind an utterance: two frames to rest, and what filters hold back
-CUT_LOOK_S = 0.005  # while what another has said before is still to be heard
-MAX_LATE_S = 0.02  # where the writer is later than this, time is counted anew and no burst follows
 _NO_SAMPLES = np.zeros(0, np.float32)
 
 
@@ -79,7 +73,6 @@ class TalkSource:
         self._lock = threading.Lock()
         self._is_open = False
         self._next_index = 0
-        self._n_opened = self._n_pauses = 0
         self._saying: Saying | None = None
         self._n_said = 0  # samples of it
         self._heard_s = -1.0  # when the newest sample was heard, silence too
@@ -88,7 +81,7 @@ class TalkSource:
         self._is_ended = True  # the silence follows an end
         self._is_quiet = False  # nothing is given: frames go on without
         self._lag = LiveLag()
-        self._lines: list[str] = []
+        self._report = TalkReport(turns, self._lag, self._health, played)
 
     @property
     def rate_hz(self) -> int:
@@ -108,10 +101,9 @@ class TalkSource:
             if self._played is not None:
                 self._played.open(self._turns.rate_hz)
             self._is_open = True
-            self._n_opened += 1
+            self._report.n_opened += 1
             self._saying = None
-            self._is_quiet = False
-            self._is_ended = True
+            self._is_quiet, self._is_ended = False, True
             self._silent_until_s = 0.0
 
     def read(self, timeout_s: float) -> AudioChunk | None:
@@ -140,46 +132,36 @@ class TalkSource:
                     return self._cut()
                 if self._played is not None and self._played.cuts_later:
                     self._turns.listen(CUT_LOOK_S)
-                    if self._clock.monotonic_s() >= deadline_s:
-                        return None
-                    continue
+                    if self._clock.monotonic_s() < deadline_s:
+                        continue
+                    return None
                 saying = self._saying = self._saying or self._turns.next()
-                n_ready = self._ready(saying) if saying is not None else 0  # may drop, never waits
-                if saying is not None and n_ready > 0:
-                    return self._speak(saying, min(n_ready, self._chunk_samples), deadline_s)
-                if saying is not None and self._is_done(saying):
-                    continue
-                chunk = self._be_silent()
-                if chunk is not None:
+                if saying is not None:
+                    if self._is_live:  # drops what would be heard too late
+                        n_ready = self._lag.ready(saying, self.rate_hz)
+                    else:
+                        n_ready = saying.ready(self._chunk_samples)
+                    if n_ready > 0:
+                        return self._speak(saying, min(n_ready, self._chunk_samples), deadline_s)
+                    if self._is_done(saying):
+                        continue
+                if (chunk := self._be_silent()) is not None:
                     return chunk
-                now_s = self._clock.monotonic_s()
-                if now_s >= deadline_s:
+                if (now_s := self._clock.monotonic_s()) >= deadline_s:
                     return None
                 self._turns.listen(min(deadline_s - now_s, self._silence_due_s() - now_s))
 
     def counters(self) -> Mapping[str, int]:
         """Return lost_samples (0: writers wait), reopened, pauses, dropped_samples, those of utterances and signal."""
-        counts = self._turns.counters()
-        reopened = max(0, counts.pop("streams", self._n_opened) - 1)
-        return {
-            "lost_samples": 0,
-            "reopened": reopened,
-            "pauses": self._n_pauses,
-            "dropped_samples": self._lag.n_dropped + counts.pop("dropped_samples", 0),
-            **counts,
-            **({f"play_{name}": n for name, n in self._played.player.counters().items()} if self._played else {}),
-            **self._health.counters(),
-        }
+        return self._report.counters()
 
     def tell(self, line: str) -> None:
         """Keep a line for the log."""
-        self._lines.append(line)
+        self._report.tell(line)
 
     def warnings(self) -> list[str]:
         """Return the lines that have not been returned before."""
-        lines, self._lines = self._lines, []
-        played = [] if self._played is None else list(self._played.player.warnings())
-        return lines + self._lag.warnings() + self._turns.warnings() + self._health.warnings() + played
+        return self._report.warnings()
 
     def close(self) -> None:
         """Stop listening; may be called twice. Waits for a `read` of another thread, which is bounded."""
@@ -192,18 +174,9 @@ class TalkSource:
 
     # --- speech ---------------------------------------------------------------------------------------------------
 
-    def _ready(self, saying: Saying) -> int:
-        """Return how many samples can be given; of a live writer, drop what would be heard too late."""
-        if self._is_live:
-            return self._lag.ready(saying, self.rate_hz)
-        return saying.ready(self._chunk_samples)
-
     def _speak(self, saying: Saying, n_samples: int, deadline_s: float) -> AudioChunk | None:
         """Give speech when its time has come."""
-        if not self._follow_time(saying):
-            return None
-        end_time_s = self._wait(n_samples, deadline_s)
-        if end_time_s is None:
+        if not self._follow_time(saying) or (end_time_s := self._wait(n_samples, deadline_s)) is None:
             return None
         speech = Speech.GOING_ON
         if self._n_said == 0:
@@ -272,16 +245,14 @@ class TalkSource:
         if n_of_others == 0 or self._played is None:
             return True
         self._played.cut_later(n_unheard - n_of_others)
-        self._saying = None
-        self._n_said = 0
+        self._saying, self._n_said = None, 0
         return False
 
     def _cut(self) -> AudioChunk:
         """Say that what was being said is not heard any more."""
         if self._played is not None:
             self._played.clear()
-        self._saying = None
-        self._n_said = 0
+        self._saying, self._n_said = None, 0
         self._is_ended = self._is_quiet = True
         now_s = self._clock.monotonic_s()
         self._heard_s = now_s if self._played is not None else max(self._heard_s, now_s)
@@ -296,16 +267,18 @@ class TalkSource:
         wait_s = 0.0 if self._is_ended or self._heard_s > self._spoken_s else self._grace_s
         if self._played is not None:  # given as late as the faces allow: what is written meanwhile comes before it
             wait_s = -self._played.ahead_s
-        return self._heard_s + max(wait_s, wait_s + self._chunk_samples / self.rate_hz)
+        return self._heard_s + wait_s + self._chunk_samples / self.rate_hz
 
     def _be_silent(self) -> AudioChunk | None:
         """Give silence that is due, or say that there is nothing to be heard until somebody speaks."""
         now_s = self._clock.monotonic_s()
         if self._is_quiet:
-            return self._end(now_s) if self._turns.is_over and self._saying is None else None
+            if not self._turns.is_over or self._saying is not None:
+                return None
+            return AudioChunk(_NO_SAMPLES, self._next_index, now_s, is_last=True, speech=Speech.ENDED)
         ends_s = self._silent_until_s
         if self._heard_s < 0 or self._heard_s >= ends_s or (self._is_fast and now_s >= ends_s):
-            self._n_pauses += not self._is_ended
+            self._report.n_pauses += not self._is_ended
             self._is_quiet = self._is_ended = True
             return self._chunk(_NO_SAMPLES, max(now_s, self._heard_s), Speech.ENDED)
         if now_s < self._silence_due_s():
@@ -316,9 +289,6 @@ class TalkSource:
         if self._played is not None:
             end_time_s = self._played.give(samples, is_speech=False)
         return self._chunk(samples, end_time_s, Speech.ENDED if self._is_ended else Speech.GOING_ON)
-
-    def _end(self, now_s: float) -> AudioChunk:
-        return AudioChunk(_NO_SAMPLES, self._next_index, now_s, is_last=True, speech=Speech.ENDED)
 
     def _chunk(self, samples: np.ndarray, end_time_s: float, speech: Speech) -> AudioChunk:
         """Put samples on the axis."""

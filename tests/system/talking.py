@@ -79,7 +79,7 @@ def talking(*options: str) -> Iterator[tuple[subprocess.Popen[str], Watcher]]:
         with running("run", *(part for o in (*arguments, *options) for part in ("-o", o))) as process:
             watcher = Watcher(receiver)
             try:
-                watcher.wait_for("silence")
+                watcher.wait_for("silence", limit_s=60.0)  # on a busy machine imports alone can take long
                 yield process, watcher
             finally:
                 watcher.is_over = True

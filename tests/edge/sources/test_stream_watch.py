@@ -144,6 +144,16 @@ def test_another_format_than_said_is_told_once_with_its_name(declared: str, real
     assert lines_of(watch, data) == []  # the next client is no news
 
 
+@pytest.mark.parametrize("declared", ["s16le", "s32le", "f32le"])
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 48_000])
+@pytest.mark.parametrize(("codec", "name"), [("u8", "u8"), ("mulaw", "mu-law (G.711)"), ("alaw", "A-law (G.711)")])
+def test_samples_of_one_byte_are_told_with_their_name(codec: str, name: str, rate_hz: int, declared: str) -> None:
+    data = encoded("-ac", "1", "-ar", str(rate_hz), "-f", codec)
+    (line,) = lines_of(StreamWatch(declared, rate_hz, 1), data, seconds_a_byte=1 / rate_hz)  # as a live writer gives it
+    assert f"it looks like {name}" in line
+    assert "let the writer send s16le" in line
+
+
 def test_half_a_sample_at_the_beginning_is_told() -> None:
     lines = lines_of(StreamWatch("s16le", 24_000, 1), packed(speech(24_000), "s16le")[1:])
     assert len(lines) == 1
