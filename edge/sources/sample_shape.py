@@ -100,12 +100,12 @@ def _g711_tables() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     codes = np.arange(256)
     inverted = ~codes & 0xFF
     exponent, mantissa = inverted >> 4 & 7, inverted & 15
-    mu_law = ((2 * mantissa + 33) << exponent) - 33
-    mu_law = np.where(inverted & 0x80, -mu_law, mu_law) / 2.0**13
+    magnitude = ((2 * mantissa + 33) << exponent) - 33
+    mu_law = np.where(inverted & 0x80, -magnitude, magnitude) / 2.0**13
     toggled = codes ^ 0x55
     exponent, mantissa = toggled >> 4 & 7, toggled & 15
-    a_law = np.where(exponent == 0, 2 * mantissa + 1, (2 * mantissa + 33) << np.maximum(exponent - 1, 0))
-    a_law = np.where(toggled & 0x80, a_law, -a_law) / 2.0**12
+    magnitude = np.where(exponent == 0, 2 * mantissa + 1, (2 * mantissa + 33) << np.maximum(exponent - 1, 0))
+    a_law = np.where(toggled & 0x80, magnitude, -magnitude) / 2.0**12
     return mu_law.astype(np.float32), a_law.astype(np.float32)
 
 
