@@ -34,19 +34,19 @@ from engine_build.voices.phone_shape import PHONES
 
 # Median and 99th percentile in running speech. An ARKit capture of one talker (20 s) has jawOpen .05 / .42,
 # mouthLowerDown .05 / .44, mouthUpperUp .05 / .44, mouthFunnel .06 / .42, mouthPucker .06 / .52, mouthStretch
-# .04 / .25, mouthSmile .03 / .59, mouthClose .00 / .11. Medians stand a little higher here: what lies below a
-# curve's bend is not seen, and the lips' movement with it.
+# .04 / .25, mouthSmile .03 / .59, mouthClose .00 / .11. Medians stand higher here: what lies below a curve's bend is
+# not seen, and the lips' movement with it. With these the gap within words follows true lips as well as the network's.
 TALKER: dict[str, tuple[float, float]] = {
-    "jawOpen": (0.115, 0.46),
-    "mouthLowerDown": (0.06, 0.32),
-    "mouthUpperUp": (0.07, 0.34),
-    "mouthFunnel": (0.05, 0.25),
+    "jawOpen": (0.118, 0.43),
+    "mouthLowerDown": (0.10, 0.31),
+    "mouthUpperUp": (0.09, 0.35),
+    "mouthFunnel": (0.08, 0.26),
     "mouthPucker": (0.11, 0.42),
     "mouthStretch": (0.04, 0.20),
     "mouthSmile": (0.03, 0.20),
     "mouthClose": (0.01, 0.12),
 }
-KNEE = 0.4  # of the predicted median: a bend that wide has no corner that an eye would see
+KNEE = 0.8  # of the predicted median: a bend that wide has no corner that an eye would see
 LEAST_GAIN, MOST_GAIN = 0.5, 5.0  # more would show the network's doubt as movement
 LEAST_RANGE = 0.01  # a 99th percentile under this is no movement to be brought to a range
 MET_MM, PARTED_MM = 0.5, 1.5  # the network's gap: all of lips that met lie under the first, few under the second
