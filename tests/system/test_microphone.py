@@ -186,9 +186,9 @@ def test_every_period_is_captured_without_loss(make, studio: Studio, period_samp
 def test_a_sound_is_in_the_programs_hands_a_period_later(make) -> None:
     source = make("mono_48", period_samples=256)
     source.open()
-    listen(source, 0.1)
     ages_s = []
     with Pace() as pace:
+        listen(source, 0.1)
         for _ in range(100):
             chunk = source.read(0.1)
             if chunk is not None:
