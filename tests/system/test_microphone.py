@@ -299,8 +299,8 @@ def test_a_device_that_goes_and_comes_is_heard_again_on_the_same_axis(make, stud
     source = make("mono_48")
     source.open()
     chunks = listen(source, 0.2)
-    air.fault(fault)
     with Pace() as pace:
+        air.fault(fault)
         error, took_s = until_lost(source, 60.0)
     assert took_s < pace.allowed(0.6)
     assert "mono_48" in str(error)
@@ -340,8 +340,8 @@ def test_a_device_that_is_opened_while_it_gives_nothing_is_heard_within_a_second
         while time.monotonic() < began_s + 0.4 + away_s:  # noticed and opened again after 0.3 s
             keeper.read(0.02)
         assert air["n_starts"] >= 2
-        air.fault("none")
         with Pace() as pace:
+            air.fault("none")
             returned_s = until_heard(keeper)
         assert returned_s < pace.allowed(1.0)
     keeper.close()
