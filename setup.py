@@ -19,7 +19,7 @@ TRAIN = [
     "matplotlib>=3.7",
     "tqdm>=4.60",
 ]
-LABEL = ["mediapipe>=0.10.14", "av>=11", "scipy>=1.10"]
+LABEL = ["mediapipe>=0.10.14", "av>=11", "scipy>=1.10", "joblib>=1.3"]
 ROBOTS = ["pyserial>=3.5", "smbus2>=0.4"]
 # pyworld asks for pkg_resources, which setuptools has up to version 80.
 VOICES = ["pyworld>=0.3.4", "setuptools<81", "scipy>=1.10", "pocketsphinx>=5.0.1", "joblib>=1.3"]

@@ -13,11 +13,13 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from edge.errors import AuEdgeError, DeviceError, InputError
+from engine_build.cluster import add_jobs_arguments, on_cluster
 from engine_build.labels.blendshape_face import blendshape_face
 from engine_build.labels.face_finder import WHERE, FaceFinder, MediaPipeFinder
 from engine_build.labels.fit import Labels, LandmarkClip, fit_clips
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which videos show one person, whose face at rest is learnt from all of them (default: those of a folder)",
     )
     parser.add_argument("--symmetric", action="store_true", help="average left and right, as speech hardly differs")
+    add_jobs_arguments(parser, "look at a video each")
     parser.epilog = EXAMPLE
 
 
@@ -70,14 +73,17 @@ def run(args: argparse.Namespace, open_finder: OpenFinder | None = None) -> int:
     Raises:
         AuEdgeError: No video could be used, the model is missing, or the disk is full.
     """
-    if open_finder is None:
-        open_finder = _mediapipe_opener(args.model)
+    with on_cluster(args):
+        return _run(args, open_finder or _mediapipe_opener(args.model))
+
+
+def _run(args: argparse.Namespace, open_finder: OpenFinder) -> int:
     videos = found_videos(args.videos)
     if not videos:
         raise InputError("videos to label", "the folders given are empty", "Give videos")
     mistakes: list[AuEdgeError] = []
     try:
-        clips = _all_landmarks(videos, args.out, args.fps, open_finder, mistakes)
+        clips = _all_landmarks(videos, args, open_finder, mistakes)
         labels = _fit_speakers(clips, videos, args.speaker, mistakes)
         if labels is None:
             raise (
@@ -115,30 +121,53 @@ def _mediapipe_opener(model: Path | None) -> OpenFinder:
     if model is None:
         raise InputError("to find faces in videos", "no model of faces was given", WHERE)
     with MediaPipeFinder(model):  # a missing model is one mistake, not one per video
-        return lambda: MediaPipeFinder(model)
+        return partial(MediaPipeFinder, model)
 
 
 def _all_landmarks(
-    videos: Mapping[str, Path], out: Path, fps: float | None, open_finder: OpenFinder, mistakes: list[AuEdgeError]
+    videos: Mapping[str, Path], args: argparse.Namespace, open_finder: OpenFinder, mistakes: list[AuEdgeError]
 ) -> list[LandmarkClip]:
+    import joblib
+
     clips: list[LandmarkClip] = []
-    for number, (name, path) in enumerate(videos.items(), start=1):
-        rate = fps or (clips[0].fps if clips else None)
-        try:
-            clip = recall(out, name, path, rate)
-            if clip is None:
-                with open_finder() as finder:
-                    clip, sound = track_video(path, finder, len(blendshape_face().landmarks), rate)
-                clip = LandmarkClip(name, clip.points, clip.is_found, clip.fps)
-                remember(out, clip, path, sound)
-        except AuEdgeError as error:
-            mistakes.append(error)
-            print(f"[{number}/{len(videos)}] {error}", file=sys.stderr)
-            continue
-        clips.append(clip)
-        share = 100 * float(np.mean(clip.is_found))
-        print(f"[{number}/{len(videos)}] {path}: {len(clip.points)} frames, face in {share:.0f} %", flush=True)
+    waiting = list(videos.items())
+    number = 0
+    while waiting:
+        rate = args.fps or (clips[0].fps if clips else None)
+        n_now = len(waiting) if rate else 1  # the first that can be used tells the rate of all
+        now, waiting = waiting[:n_now], waiting[n_now:]
+        work = joblib.Parallel(n_jobs=args.jobs, return_as="generator")
+        results = work(joblib.delayed(_landmarks)(open_finder, *video, args.out, rate) for video in now)
+        for (_, path), clip in zip(now, results, strict=True):
+            number += 1
+            if isinstance(clip, LandmarkClip):
+                clips.append(clip)
+                share = 100 * float(np.mean(clip.is_found))
+                print(f"[{number}/{len(videos)}] {path}: {len(clip.points)} frames, face in {share:.0f} %", flush=True)
+            else:
+                kind, *parts = clip
+                mistakes.append(kind(*parts))
+                print(f"[{number}/{len(videos)}] {mistakes[-1]}", file=sys.stderr)
     return clips
+
+
+def _landmarks(
+    open_finder: OpenFinder, name: str, path: Path, out: Path, rate: float | None
+) -> LandmarkClip | tuple[type[AuEdgeError], str, str, str]:
+    """Return the landmarks of one video, kept in `out`; or why it cannot be used, as what an error is made of.
+
+    It may run in a process of its own, and an error with three arguments does not come back from there whole.
+    """
+    try:
+        clip = recall(out, name, path, rate)
+        if clip is None:
+            with open_finder() as finder:
+                clip, sound = track_video(path, finder, len(blendshape_face().landmarks), rate)
+            clip = LandmarkClip(name, clip.points, clip.is_found, clip.fps)
+            remember(out, clip, path, sound)
+    except AuEdgeError as error:
+        return type(error), error.asked, error.found, error.remedy
+    return clip
 
 
 def _fit_speakers(

@@ -3,9 +3,9 @@
 In: a folder with `landmarks.npz` (mediapipe_index [L]; delta_px16 [N, L, 3] int16: sixteenths of a pixel, the first
 frame of each clip absolute, the others as differences; clips, n_frames) and `labels.npz` (fps, face_found [N]; speakers
 [K], one person where it is missing). Out: a label file (see `label_file`) with confidence by speaker [N, 52] and the
-further keys geometry_picture [N, 3], speakers [K], and amplitude and residual_mm_by_speaker as JSON; beside it
-`audio/`, links to the recordings. A speaker whose face at rest cannot be learnt is named and left out, and so is a clip
-without sound.
+further keys geometry_picture [N, 3], speakers [K], and amplitude, residual_mm_by_speaker and sound_lag as JSON; beside
+it `audio/`, links to the recordings. A picture that is more than 10 ms off its sound is moved (see `sound_lag`). A
+speaker whose face at rest cannot be learnt is named and left out, and so is a clip without sound.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ import numpy as np
 from edge.errors import InputError
 from engine_build.labels.blendshape_face import blendshape_face
 from engine_build.labels.fit import LandmarkClip, fit_clips
+from engine_build.labels.gap_from_sound import MOST_CLIPS, speech_bands
 from engine_build.labels.geometry import picture_geometry
 from engine_build.labels.label_file import joined, masked, symmetrised, write_labels
+from engine_build.labels.sound_lag import SoundLag, in_time, measure_lag
 
 SUBPIXELS = 16
 LEAST_CLIPS = 2  # one clip does not show what of a face is rest and what is speech
@@ -39,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--two-sided", action="store_true", help="keep differences of left and right")
     parser.add_argument(
         "--own-range", action="store_true", help="keep each speaker's own amplitude (default: a common talker's)"
+    )
+    parser.add_argument(
+        "--own-time", action="store_true", help="keep each picture's own time (default: moved where its sound says so)"
     )
     parser.epilog = EXAMPLE
 
@@ -107,13 +112,18 @@ def run(args: argparse.Namespace) -> int:
     if not kept:
         asked = f"speakers of {', '.join(map(str, args.folders))}"
         raise InputError(asked, "none has two clips with face and sound", "Give two sentences or more of each")
+    lags: dict[str, SoundLag] = {}
+    for name, clips in kept.items() if not args.own_time else ():
+        measured = _measured_lag(name, clips, args.out / "audio")
+        if measured is not None:
+            kept[name], lags[name] = in_time(clips, measured)
     fitted = {name: fit_clips(clips, has_common_range=not args.own_range) for name, clips in kept.items()}
     for name, labels in fitted.items():
         one, factor = labels.residual, labels.amplitude
         print(
             f"{name}: {len(labels.clips)} clips, the fit leaves {one.face_mm:.2f} mm (face), {one.lips_mm:.2f} (lips) "
             f"of {one.neutral_lips_mm:.2f}; lips at rest {labels.neutral_gap_mm:.2f} mm apart; "
-            f"range times {factor.vertical:.2f} (height), {factor.horizontal:.2f} (width)",
+            f"range times {factor.vertical:.2f} (height), {factor.horizontal:.2f} (width){_said(lags.get(name))}",
             flush=True,
         )
     parts = [labels if args.two_sided else symmetrised(labels) for labels in fitted.values()]
@@ -124,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
         "confidence": np.concatenate([np.tile(part.confidence, (len(part.activations), 1)) for part in parts]),
         "speakers": np.array([name for name, labels in fitted.items() for _ in labels.clips]),
         "amplitude": _by_speaker({name: asdict(labels.amplitude) for name, labels in fitted.items()}),
+        "sound_lag": _by_speaker({name: asdict(lag) for name, lag in lags.items()}),
         "residual_mm_by_speaker": _by_speaker({name: asdict(labels.residual) for name, labels in fitted.items()}),
     }
     write_labels(args.out / "labels.npz", joined(parts), more)
@@ -132,16 +143,45 @@ def run(args: argparse.Namespace) -> int:
 
 def _link_sound(folder: Path, clip: str, audio: Path) -> bool:
     """Link a clip's recording into the corpus; return whether there is one."""
-    for suffix in (".flac", ".wav"):
-        recording = folder / "audio" / f"{clip}{suffix}"
-        if recording.exists():
-            audio.mkdir(parents=True, exist_ok=True)
-            link = audio / recording.name
-            if not link.exists():
-                link.symlink_to(recording.resolve())
-            return True
-    return False
+    recording = _recording(folder / "audio", clip)
+    if not recording.exists():
+        return False
+    audio.mkdir(parents=True, exist_ok=True)
+    link = audio / recording.name
+    if not link.exists():
+        link.symlink_to(recording.resolve())
+    return True
 
 
-def _by_speaker(numbers: Mapping[str, Mapping[str, float]]) -> np.ndarray:
+def _recording(folder: Path, clip: str) -> Path:
+    """Return a clip's recording, which may not be there."""
+    flac = folder / f"{clip}.flac"
+    return flac if flac.exists() else folder / f"{clip}.wav"
+
+
+def _measured_lag(name: str, clips: Sequence[LandmarkClip], audio: Path) -> SoundLag | None:
+    """Measure a speaker's picture against his sound; None where the sound cannot be read, and that is said."""
+    import soundfile
+
+    some = list(clips)[:: max(1, len(clips) // MOST_CLIPS)]
+    bands = []
+    try:
+        for clip in some:
+            sound, rate_hz = soundfile.read(_recording(audio, clip.name), dtype="float32", always_2d=True)
+            bands.append(speech_bands(sound.mean(axis=1), rate_hz))
+    except (OSError, RuntimeError) as err:
+        print(f"{name}: sound against picture is not measured: {err}")
+        return None
+    return measure_lag(some, bands)
+
+
+def _said(lag: SoundLag | None) -> str:
+    if lag is None:
+        return ""
+    what = "taken away" if lag.is_corrected else "kept"
+    found = f"{lag.lag_ms:+.0f} ms (+-{lag.error_ms:.0f}, r {lag.correlation:.2f})"
+    return f"; picture against sound {found}, {what}"
+
+
+def _by_speaker(numbers: Mapping[str, Mapping[str, float | bool]]) -> np.ndarray:
     return np.array(json.dumps(numbers))

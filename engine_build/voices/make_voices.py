@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import InputError
+from engine_build.cluster import add_jobs_arguments, on_cluster
 from engine_build.voices.augmented_corpus import make_augmented_corpus
 from engine_build.voices.changed_corpus import list_recordings, make_changed_corpus
 from engine_build.voices.labelling import GEOMETRY, Teacher, add_phones, load_teacher, measure_posture, write_labels
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=400, help="clips for each synthesiser (default 400)")
     parser.add_argument("--hold-out", nargs="*", default=list(HELD_OUT_VOICES), help="voices kept for validation")
     parser.add_argument("--epochs", type=int, default=36, help="passes in fitting the phone-to-shape model")
-    parser.add_argument("--jobs", type=int, default=1, help="processes for voice changes")
+    add_jobs_arguments(parser, "align and change voices")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -79,6 +80,11 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: recordings, labels or words are missing or do not fit one another.
     """
+    with on_cluster(args):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     if not args.recordings.is_dir() or not list_recordings(args.recordings):
         raise InputError(f"recordings {args.recordings}", "no WAV or FLAC file there", "Name the folder of the sound")
     if not args.labels.is_file():

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import InputError
+from engine_build.cluster import add_jobs_arguments, on_cluster
 from engine_build.voices.alignment import SILENCE, Alignment, AlignmentError, PhoneAligner
 from engine_build.voices.changed_corpus import write_flac
 from engine_build.voices.labelling import GEOMETRY, load_teacher, measure_posture, write_labels
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pronunciations", type=Path, help="JSON: word -> ARPAbet phones, where the dictionary has none"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="processes that align (joblib; default 1)")
+    add_jobs_arguments(parser, "align")
     parser.add_argument("--min-score", type=float, default=MIN_SCORE, help=f"worst fit that is kept ({MIN_SCORE:g})")
 
 
@@ -69,6 +70,11 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: an input is missing or not of its form, or no recording fits its words.
     """
+    with on_cluster(args):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     if not args.recordings.is_dir():
         raise InputError(f"recordings {args.recordings}", "no such folder", "Name the folder of the sound")
     parts = {name: args.taught / name for name in ("phone_shape.pt", "phones.json", "recordings/labels.npz")}

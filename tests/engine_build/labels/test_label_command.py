@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from engine_build.labels.channels import CHANNELS
 from engine_build.labels.face_finder import MediaPipeFinder
 from engine_build.labels.track import Track, at_constant_rate, frame_rate
 from tests.engine_build.labels.faces import rendered, speech_curves
-from tests.requirements import need
+from tests.requirements import need, need_module
 
 RATE_HZ = 16000
 SPOKEN = rendered(speech_curves(75, {"jawOpen": 0.5, "mouthPucker": 0.4}, 5), 5)
@@ -236,3 +238,48 @@ def test_landmarks_are_interpolated_between_pictures_and_not_known_in_long_gaps(
 
 def test_the_frame_rate_is_that_of_most_pictures() -> None:
     assert frame_rate(np.array([0, 0.04, 0.08, 0.12, 0.3, 0.34])) == 25.0
+
+
+class WhoLooked(KnownFace):
+    """A known face that leaves the number of the process that saw it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        (folder / str(os.getpid())).touch()
+
+
+@pytest.mark.parametrize("where", ["processes", "dask"])
+def test_videos_are_looked_at_by_several_processes(videos: Path, tmp_path: Path, where: str) -> None:
+    """By joblib's own, and by two workers of a Dask cluster on this machine: the labels are those of one process."""
+    for name in ("a", "b", "d", "e"):
+        write_video(videos / f"{name}.mkv", EVERY_40_MS)
+    (videos / "c.mkv").write_text("not a video")
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    finder = partial(WhoLooked, seen)
+    assert run([videos], tmp_path / "one", finder) == EXIT_INPUT
+    assert {path.name for path in seen.iterdir()} == {str(os.getpid())}
+    with ExitStack() as stack:
+        options = ["--jobs", "2"]
+        if where == "dask":
+            distributed = need_module("distributed")
+            cluster = stack.enter_context(
+                distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+            )
+            options = ["--cluster", cluster.scheduler_address]
+        assert run([videos], tmp_path / "many", finder, *options) == EXIT_INPUT
+    assert len({path.name for path in seen.iterdir()} - {str(os.getpid())}) in (1, 2)  # the quick may do it all
+    with np.load(tmp_path / "one" / "labels.npz") as one, np.load(tmp_path / "many" / "labels.npz") as many:
+        assert one["clips"].tolist() == many["clips"].tolist() == ["a", "b", "d", "e"]
+        np.testing.assert_array_equal(one["activations"], many["activations"])
+    mistakes = [json.loads((tmp_path / out / "report.json").read_text())["mistakes"] for out in ("one", "many")]
+    assert "c.mkv" in mistakes[1][0]["asked"]
+    assert mistakes[0] == mistakes[1]
+
+
+def test_a_cluster_that_is_not_there_is_named(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(videos / "talk.mkv", EVERY_40_MS)
+    need_module("distributed")
+    monkeypatch.setattr("engine_build.cluster.CONNECT_S", 1)
+    with pytest.raises(DeviceError, match=r"cluster tcp://127\.0\.0\.1:9.*no Dask scheduler"):
+        run([videos], tmp_path / "out", KnownFace, "--cluster", "tcp://127.0.0.1:9")
