@@ -36,7 +36,8 @@ FLOORS = (
 )  # fmt: skip
 # The same for what makes networks. calibration stands below it and above edge.
 BUILD_FLOORS = (
-    ("engine_build", "engine_build.labels", "engine_build.data", "engine_build.head_face"),
+    ("engine_build", "engine_build.cluster"),
+    ("engine_build.labels", "engine_build.data", "engine_build.head_face"),
     ("engine_build.network", "engine_build.voices"),
     ("engine_build.engine", "engine_build.evaluation"),
     ("engine_build.training",),
