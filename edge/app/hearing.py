@@ -116,15 +116,30 @@ def _recording(
     audio = settings.audio
     if kind == "file" and not audio.file:
         raise ConfigurationError("audio.source = file", "audio.file is empty", "Name a sound file: --input FILE")
-    path = Path(audio.file) if kind == "file" else shipped_speech()
+    paths = _paths(audio.file) if kind == "file" else [shipped_speech()]
     is_looped = audio.loop or kind == "demo"
+    if len(paths) > 1 and (played is None or is_looped):
+        raise ConfigurationError(
+            f"audio.file with {len(paths)} files",
+            "only what is played (audio.play = yes), and not looped, goes from one file to the next",
+            "Set audio.play = yes and audio.loop = no, or name one file",
+        )
     if played is None:
-        return SoundFileSource(path, pace=audio.pace, loop=is_looped, channel=audio.channel, clock=clock)
+        return SoundFileSource(paths[0], pace=audio.pace, loop=is_looped, channel=audio.channel, clock=clock)
+    from edge.features.resampler import Resampler
     from edge.sources.file_turns import FileTurns
     from edge.sources.talk import TalkSource
 
-    file = SoundFileSource(path, pace="fast", loop=is_looped, channel=audio.channel, clock=clock)
-    return TalkSource(FileTurns(file), clock=clock, lookahead_s=manifest.lookahead_ms / 1000, played=played)
+    files = [SoundFileSource(path, pace="fast", loop=is_looped, channel=audio.channel, clock=clock) for path in paths]
+    turns = FileTurns(*files, resampler_for=Resampler)
+    return TalkSource(turns, clock=clock, lookahead_s=manifest.lookahead_ms / 1000, played=played)
+
+
+def _paths(text: str) -> list[Path]:
+    """Return the files that audio.file names, one a line; a name may hold a line's end."""
+    if Path(text).exists():
+        return [Path(text)]
+    return [Path(line.strip()) for line in text.splitlines() if line.strip()]
 
 
 def _agents(

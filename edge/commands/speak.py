@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     has_view = is_open and (sys.stdout.isatty() if arguments.view is None else arguments.view)
     if has_view:
         logging.getLogger().setLevel(logging.WARNING)  # lines would tear the picture
-    for name in arguments.inputs:
-        extra = _options_of(arguments, name)
+    for names in _together(arguments.inputs):
+        extra = _options_of(arguments, names)
 
         def load(extra: tuple[str, ...] = extra) -> Settings:
             return settings_from(arguments, extra)
@@ -70,10 +70,26 @@ def _check(inputs: list[str]) -> None:
             raise InputError(f"sound file {name}", "it does not exist", "Nothing was spoken; correct its name")
 
 
-def _options_of(arguments: argparse.Namespace, name: str) -> tuple[str, ...]:
+def _together(inputs: list[str]) -> list[list[str]]:
+    """Return the inputs that one program speaks: files that follow one another, without loading the network anew."""
+    groups: list[list[str]] = []
+    for name in inputs:
+        is_alone = name == STDIN or "\n" in name  # the configuration names one file a line
+        if groups and not is_alone and groups[-1][0] != STDIN and "\n" not in groups[-1][0]:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    return groups
+
+
+def _options_of(arguments: argparse.Namespace, names: list[str]) -> tuple[str, ...]:
     """Return the command's own arguments as configuration keys."""
     extra = ["audio.play=yes"]
-    extra += ["audio.source=stdin"] if name == STDIN else ["audio.source=file", f"audio.file={name}", "audio.loop=no"]
+    if names == [STDIN]:
+        extra.append("audio.source=stdin")
+    else:
+        file = "\n".join(names)
+        extra += ["audio.source=file", f"audio.file={file}", "audio.loop=no"]
     if arguments.speaker is not None:
         extra.append(f"play.device={arguments.speaker}")
     if arguments.model is not None:

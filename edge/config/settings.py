@@ -41,7 +41,7 @@ class AudioSettings:
     channels: int = _key(0, "microphone: channels to open; 0 = what it has", 0, 64)
     channel: str = _key("1", "channel to listen to (from 1), or mix")
     period_samples: int = _key(256, "samples a period: smaller is sooner, larger is safer", 32, 8192)
-    file: str = _key("", "sound file to speak (WAV, FLAC)")
+    file: str = _key("", "sound file to speak; where audio.play = yes also several, one a line")
     pace: str = _key("realtime", "files and streams: at the speed of speech; as fast as it comes; or as it comes, and "
                      "what is out of date left out, for a writer that is itself live (streams)",
                      choices=("realtime", "fast", "live"))  # fmt: skip

@@ -74,6 +74,11 @@ class MetricsCollector:
         for what, count in metrics.source_counters.items():
             source.add_metric([what], count)
         yield source
+        control = CounterMetricFamily("au_edge_control", "Wishes of applications, by way", labels=["control", "fate"])
+        for way, counters in metrics.control_counters.items():
+            for fate, count in counters.items():
+                control.add_metric([way, fate], count)
+        yield control
         outputs = CounterMetricFamily("au_edge_output_frames", "Frames by output and fate", labels=["output", "fate"])
         for output, counters in metrics.output_counters.items():
             for fate, count in counters.items():

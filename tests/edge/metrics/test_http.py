@@ -42,6 +42,7 @@ def test_prometheus_reads_what_was_counted(served) -> None:
     metrics.frames["live"] = 7
     metrics.late_frames = 2
     metrics.output_counters = {"osc": {"sent": 5, "failed": 1}}
+    metrics.control_counters = {"OSC at udp://127.0.0.1:9010": {"taken": 3, "refused": 4}}
     for duration_s in (0.001, 0.002, 5.0):
         metrics.observe("inference", duration_s)
     status, text = _get(url + "/metrics")
@@ -54,6 +55,8 @@ def test_prometheus_reads_what_was_counted(served) -> None:
     assert samples[("au_edge_frames_total", ("state", "live"))] == 7
     assert samples[("au_edge_late_frames_total",)] == 2
     assert samples[("au_edge_output_frames_total", ("fate", "failed"), ("output", "osc"))] == 1
+    way = ("control", "OSC at udp://127.0.0.1:9010")
+    assert samples[("au_edge_control_total", way, ("fate", "refused"))] == 4
     assert samples[("au_edge_stage_seconds_count", ("stage", "inference"))] == 3
     assert samples[("au_edge_stage_seconds_sum", ("stage", "inference"))] == pytest.approx(5.003)
     assert samples[("au_edge_stage_seconds_bucket", ("le", "0.001"), ("stage", "inference"))] == 1
