@@ -23,6 +23,7 @@ def main() -> int:
         "--heard", default="yes", help='whether these networks heard the speakers in training: "no", or what to say'
     )
     measuring.add_argument("--npm", type=Path, help="folder with node_modules of HeadAudio and wawa-lipsync")
+    measuring.add_argument("--timed", default="stream", metavar="NETWORK", help="whose processor time is told")
     measuring.add_argument("--rounds", type=int, default=3)
     measuring.add_argument("--keep", type=Path, help="folder in which what the peers showed is kept for the next run")
     measuring.add_argument("--out", type=Path, required=True)
@@ -36,7 +37,7 @@ def main() -> int:
         networks = dict(word.split("=", 1) for word in arguments.network)
         result = measure(
             arguments.corpus, arguments.phones, arguments.speakers, networks, arguments.heard, arguments.npm,
-            arguments.rounds, arguments.keep,
+            arguments.rounds, arguments.keep, arguments.timed,
         )  # fmt: skip
         arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     else:

@@ -21,7 +21,7 @@ from engine_build.evaluation.evaluate import read_spoken
 from tests.benchmarks.compare import judge
 from tests.benchmarks.compare.judge import TrueClip
 from tests.benchmarks.compare.kept import KeptShowings
-from tests.benchmarks.compare.programs import Heard, Program, open_programs
+from tests.benchmarks.compare.programs import AuEdge, Heard, Program, open_programs
 from tests.benchmarks.compare.shapes import Mouth, Shapes
 
 Float64 = NDArray[np.float64]
@@ -53,7 +53,7 @@ def read_clips(corpus: Path, phones: Path) -> list[TrueClip]:
 
 def measure(
     corpus: Path, phones: Path, speakers: Sequence[str], networks: Mapping[str, str], heard: str,
-    npm: Path | None, n_rounds: int, keep: Path | None = None,
+    npm: Path | None, n_rounds: int, keep: Path | None = None, timed: str = "stream",
 ) -> dict[str, Any]:  # fmt: skip
     """Run everything.
 
@@ -66,6 +66,8 @@ def measure(
         npm: Folder with node_modules.
         n_rounds: Turns for the processor time.
         keep: Folder in which what the peers showed is kept for the next run; None: nowhere.
+        timed: The network whose processor time stands for the first one's: what ships is int8, what is judged may be
+            float.
 
     Returns:
         Plain JSON values, for `page.render_page`.
@@ -91,14 +93,15 @@ def measure(
         "n_rounds": n_rounds,
         "table_clips": {"clips": len(teaching), "speakers": len({clip.speaker for clip in teaching})},
     }
-    kept = KeptShowings(keep, tuple(networks))
+    kept, shipped = KeptShowings(keep, tuple(networks)), AuEdge(timed, programs[0].name)
+    result["timed"] = shipped.version
     with tempfile.TemporaryDirectory(prefix="au-edge-compare-") as folder:
         try:
             sounds = _as_wav(clips, corpus / "audio", Path(folder))
-            showings, costs = _hear(programs, sounds, n_rounds, kept)
+            showings, costs = _hear(programs, shipped, sounds, n_rounds, kept)
             tables = _fitted_tables(programs, teaching, _as_wav(teaching, corpus / "audio", Path(folder)), kept)
         finally:
-            for program in programs:
+            for program in (*programs, shipped):
                 program.close()
     return result | _judged(clips, programs, showings, costs, tables)
 
@@ -135,7 +138,7 @@ def _as_wav(clips: Sequence[TrueClip], audio: Path, folder: Path) -> list[Path]:
 
 
 def _hear(
-    programs: Sequence[Program], sounds: Sequence[Path], n_rounds: int, kept: KeptShowings
+    programs: Sequence[Program], timed_first: Program, sounds: Sequence[Path], n_rounds: int, kept: KeptShowings
 ) -> tuple[dict[str, list[Heard]], dict[str, list[tuple[float, float]]]]:
     """Let all programs hear all clips, and then some of them in turns for the processor time.
 
@@ -151,7 +154,7 @@ def _hear(
     seconds = sum(soundfile.info(path).duration for path in timed)
     for turn in range(n_rounds + 1):  # the first one warms up
         print(f"processor time, round {turn} of {n_rounds}", file=sys.stderr, flush=True)
-        for program in programs:
+        for program in (timed_first, *programs[1:]):
             heard = [program.hear(path) for path in timed]
             spent = sum(one.cpu_s for one in heard) / seconds, sum(one.stand_in_s for one in heard) / seconds
             if turn > 0:
