@@ -9,6 +9,7 @@ What is found is counted, and said once, with the key that mends it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,25 @@ class ChannelHealth:
                 f"the {len(self._loudest)} channels cancel each other: their mean is {lost_db:.0f} dB softer than they "
                 "are. One of them has its poles exchanged: set audio.channel = 1 instead of mix, or mend the cable"
             )
+
+
+class ToldChannelHealth(ChannelHealth):
+    """The same for a source whose writers come and go: each line is told as soon as it is known.
+
+    Args:
+        choice: What is listened to.
+        tell: Takes a line for the log.
+    """
+
+    def __init__(self, choice: ChannelChoice, tell: Callable[[str], None]) -> None:
+        super().__init__(choice)
+        self._tell = tell
+
+    def look(self, block: NDArray[Any], rate_hz: int, scale: float) -> None:
+        """Inspect, and tell; see `ChannelHealth.inspect`."""
+        self.inspect(block, rate_hz, scale)
+        for line in self.warnings():
+            self._tell(line)
 
 
 def _dbfs(mean_square: float) -> float:

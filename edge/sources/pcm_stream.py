@@ -6,9 +6,12 @@ end of the source.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edge.contracts import Clock
 from edge.errors import ConfigurationError
 from edge.sources.byte_inputs import Listener
+from edge.sources.channel_health import ToldChannelHealth
 from edge.sources.channels import ChannelChoice
 from edge.sources.client_turns import ClientTurns
 from edge.sources.pace import REALTIME
@@ -79,12 +82,13 @@ class PcmStreamSource(TalkSource):
             choice.check(channels, "the stream")
 
         said: set[str] = set()
+        self._channels = ToldChannelHealth(choice, self.tell)
 
         def make_decoder() -> Decoder:
             return StreamDecoder(sample_format, rate_hz, channels, self.tell, said)
 
         def make_spoken(given_rate_hz: int = rate_hz) -> SpokenBytes:
-            return SpokenBytes(make_decoder(), choice, given_rate_hz, resampler_for)
+            return SpokenBytes(make_decoder(), choice, given_rate_hz, resampler_for, self._channels.look)
 
         turns: Turns
         if kind == "stdin":
@@ -96,6 +100,10 @@ class PcmStreamSource(TalkSource):
         super().__init__(
             turns, clock=clock, pace=pace, lookahead_s=lookahead_s, chunk_samples=chunk_samples, played=played
         )
+
+    def counters(self) -> Mapping[str, int]:
+        """Return those of every spoken source, and what is found of channels."""
+        return {**super().counters(), **self._channels.counters()}
 
     @property
     def port(self) -> int:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.contracts import Resampler
 from edge.frames import Float32Array
@@ -17,6 +19,7 @@ from edge.sources.pcm_decoder import FULL_SCALE
 from edge.sources.stream_decoder import Decoder
 
 ResamplerFor = Callable[[int, int], Resampler]  # from a rate to a rate
+Look = Callable[[NDArray[Any], int, float], None]  # channels [n, n_channels], rate, factor to full scale 1.0
 _FIRST_ROOM_SAMPLES = 8192
 _MOST_FRAMES_AT_ONCE = 4096
 
@@ -62,13 +65,22 @@ class SpokenBytes:
         choice: Channel.
         rate_hz: Of the samples that are given.
         resampler_for: Makes what converts a rate; not asked where they agree.
+        look: Shown all channels, of which one is heard; see `ChannelHealth.inspect`.
     """
 
-    def __init__(self, decoder: Decoder, choice: ChannelChoice, rate_hz: int, resampler_for: ResamplerFor) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        choice: ChannelChoice,
+        rate_hz: int,
+        resampler_for: ResamplerFor,
+        look: Look | None = None,
+    ) -> None:
         self.decoder = decoder
         self._choice = choice
         self._rate_hz = rate_hz
         self._resampler_for = resampler_for
+        self._look = look
         self._resampler: Resampler | None = None
         self._resampler_rate_hz = 0
         self._position = 0  # on the writer's axis
@@ -140,7 +152,10 @@ class SpokenBytes:
         while layout is not None and (n_frames := min(decoder.n_frames, _MOST_FRAMES_AT_ONCE)) > 0:
             picked = self._picked[:n_frames]
             with np.errstate(invalid="ignore", over="ignore"):  # a float stream may hold anything; health repairs it
-                self._choice.pick(decoder.take(n_frames), picked, 1.0 / FULL_SCALE[layout.sample_format])
+                block, scale = decoder.take(n_frames), 1.0 / FULL_SCALE[layout.sample_format]
+                if self._look is not None:
+                    self._look(block, decoder.rate_hz, scale)
+                self._choice.pick(block, picked, scale)
             self._put(picked)
         if decoder.is_over and not self._is_flushed:
             self._is_flushed = True

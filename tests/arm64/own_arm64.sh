@@ -30,7 +30,7 @@ if [ "${3:-}" = inside ]; then
     mount --rbind /proc "$root/proc"
     mount --rbind /sys "$root/sys"
     in_root() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 PIP_CERT="$certificates" \
-        PYTHONUNBUFFERED=1 chroot "$root" "$@"; }
+        PIP_DEFAULT_TIMEOUT=180 PYTHONUNBUFFERED=1 chroot "$root" "$@"; }
     certificates=/etc/ssl/certs/of-the-machine.crt
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
     cp -L /etc/ssl/certs/ca-certificates.crt "$root$certificates" # what this machine trusts, a proxy's too

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edge.contracts import Clock, Expressive
 from edge.sources.agents.admission import Admission
 from edge.sources.agents.agent import Desk
 from edge.sources.agents.server import TalkServer
 from edge.sources.agents.turns import AgentTurns
+from edge.sources.channel_health import ToldChannelHealth
 from edge.sources.channels import ChannelChoice
 from edge.sources.pace import REALTIME
 from edge.sources.pcm_decoder import PcmDecoder, PcmLayout
@@ -54,10 +55,11 @@ class WebSocketSource(TalkSource):
         played: PlayedTime | None = None,
     ) -> None:
         mix = ChannelChoice(None)
+        self._channels = ToldChannelHealth(mix, self.tell)
 
         def make_spoken(given_rate_hz: int, layout: PcmLayout) -> SpokenBytes:
             decoder = PcmDecoder(layout.sample_format, given_rate_hz, layout.n_channels)
-            return SpokenBytes(decoder, mix, rate_hz, resampler_for)
+            return SpokenBytes(decoder, mix, rate_hz, resampler_for, self._channels.look)
 
         turns = AgentTurns(rate_hz)
         desk = Desk(turns, make_spoken, face, most_waiting, buffer_s, clears)
@@ -66,6 +68,10 @@ class WebSocketSource(TalkSource):
         self._server = TalkServer(address, Admission(hosts, token), desk)
         turns.server, turns.listener = self._server, self._server
         super().__init__(turns, clock=clock, pace=pace, lookahead_s=lookahead_s, played=played)
+
+    def counters(self) -> Mapping[str, int]:
+        """Return those of every spoken source, and what is found of channels."""
+        return {**super().counters(), **self._channels.counters()}
 
     @property
     def port(self) -> int:

@@ -522,3 +522,35 @@ def test_a_terminal_is_refused() -> None:
 
 def test_a_header_that_cannot_be_used_ends_stdin_with_an_error() -> None:
     assert run_stdin(wav(ramp(100), subtype="PCM_U8")).startswith(InputError.__name__)
+
+
+@pytest.mark.parametrize(
+    ("sample_format", "channel", "counter", "words"),
+    [
+        ("s16le", "1", "wrong_channel", "set audio.channel = 2"),
+        ("f32le", "1", "wrong_channel", "set audio.channel = 2"),
+        ("s16le", "mix", "cancelled_mix", "cancel each other"),
+    ],
+)
+def test_a_raw_stream_tells_of_a_wrong_channel_and_of_a_mean_that_cancels(
+    sample_format: str, channel: str, counter: str, words: str
+) -> None:
+    at_s = np.arange(12 * RATE_HZ) / RATE_HZ
+    voice = np.random.default_rng(1).standard_normal(len(at_s)) * 0.05 * (at_s % 1 < 0.6)
+    other = -voice if channel == "mix" else voice * 1e-4
+    both = np.stack([other, voice], axis=1)
+    data = both.astype("<f4").tobytes() if sample_format == "f32le" else (both * 32767).astype("<i2").tobytes()
+    options = {"rate_hz": RATE_HZ, "channels": 2, "channel": channel, "sample_format": sample_format, "pace": "fast"}
+    source = stream("tcp", address="127.0.0.1:0", **options)
+    source.open()
+    try:
+        with connect(source) as client:
+            sender = threading.Thread(target=client.sendall, args=(data,))
+            sender.start()
+            collect(source, len(at_s))
+            sender.join()
+        lines = source.warnings()
+        assert [words in line for line in lines].count(True) == 1, lines
+        assert source.counters()[counter] >= 1
+    finally:
+        source.close()
