@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Import only what has such tests where those are asked for that go by the clock: all would take as long as they do."""
+    """Import only what has such tests where those that go by the clock are asked for: the rest takes longer."""
     if config.getoption("markexpr") != "realtime" or not collection_path.match("test_*.py"):
         return None
     return True if "pytest.mark.realtime" not in collection_path.read_text(encoding="utf-8") else None

@@ -84,6 +84,14 @@ def wait_for(what: Callable[[], bool], limit_s: float = 60.0) -> float:
     return time.monotonic() - began_s
 
 
+def talk_until(talker: Talker, state: str, limit_s: float = 60.0) -> None:
+    """Go on talking until the player is in a state."""
+    ends_s = time.monotonic() + limit_s
+    while talker.player.state != state:
+        assert time.monotonic() < ends_s, f"never {state}"
+        talker.talk(0.1)
+
+
 @pytest.mark.parametrize(
     ("device", "ppm", "step_frames"),
     [*((device.name, 200, 0) for device in DEVICES), ("mono_44", -200, 0), ("stereo_48", 200, 48)],
@@ -203,12 +211,13 @@ def test_a_card_that_vanishes_comes_back_and_the_sound_goes_by_meanwhile(
     talker.talk(0.6)
     audience.fault(fault)
     broken_s, at_break = time.monotonic(), player.position().sample_index
-    talker.talk(1.2)
-    assert "held" in talker.states
+    talk_until(talker, "held")
+    talker.talk(0.8)
     gone = player.position().sample_index - at_break
     assert gone == pytest.approx(RATE_HZ * (time.monotonic() - broken_s), abs=RATE_HZ * 0.15)
     audience.fault("none")
-    talker.talk(2.2)
+    talk_until(talker, "playing")
+    talker.talk(1.5)
     assert player.state == "playing"
     assert player.counters()["reopened"] >= 1
     back = [time_s for time_s in middles(audience) if time_s > broken_s + 1.0]
