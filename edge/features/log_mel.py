@@ -74,10 +74,17 @@ class LogMel:
         self._gain = np.float32(10 / scale_db)
         self._shift = np.float32(offset_db / scale_db)
         self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
+        # Views are made here and not per frame: each costs more than the arithmetic on it.
+        self._samples = np.empty(self.window_samples, np.float32)
+        stride = self._samples.itemsize
+        self._columns = as_strided(self._samples, (n_columns, n_fft), (hop * stride, stride), writeable=False)
         self._windowed = np.empty((n_columns, n_fft), np.float32)
         self._spectrum = np.empty((n_columns, n_fft // 2 + 1), np.complex64)
-        self._power = np.empty((n_columns, self._end_bin - self._first_bin), np.float32)
-        self._square = np.empty_like(self._power)
+        self._parts = self._spectrum.view(np.float32)  # real and imaginary in turn
+        bins = self._spectrum[:, self._first_bin : self._end_bin]
+        self._real_squared, self._imaginary_squared = bins.real, bins.imag
+        self._power = np.empty(bins.shape, np.float32)
+        self._power_by_bin = self._power.T
 
     @classmethod
     def from_manifest(cls, features: Mapping[str, Any], sample_rate_hz: int, frame_rate: Fraction) -> LogMel:
@@ -118,15 +125,12 @@ class LogMel:
             window: float32 [window_samples], the last sample being the frame's last.
             out: float32 [1, n_mels, n_columns], C-contiguous; overwritten.
         """
-        stride = window.strides[0]
-        columns = as_strided(window, self._windowed.shape, (self.hop * stride, stride), writeable=False)
-        np.multiply(columns, self._hann, out=self._windowed)
+        self._samples[:] = window
+        np.multiply(self._columns, self._hann, out=self._windowed)
         real_spectrum(self._windowed, self._spectrum)
-        bins = self._spectrum[:, self._first_bin : self._end_bin]
-        np.square(bins.real, out=self._power)
-        np.square(bins.imag, out=self._square)
-        np.add(self._power, self._square, out=self._power)
-        np.matmul(self._filters, self._power.T, out=out[0])
+        np.square(self._parts, out=self._parts)
+        np.add(self._real_squared, self._imaginary_squared, out=self._power)
+        np.matmul(self._filters, self._power_by_bin, out=out[0])
         self._scale(out)
 
     def compute_sequence(self, samples: Float32Array, axis: FrameAxis) -> Float32Array:

@@ -11,6 +11,7 @@ to those of an ARKit capture. Each curve is 0 at 0, rises everywhere, and is str
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -38,13 +39,12 @@ class Articulation:
         found = [curves.get(name, STRAIGHT) for name in channels]
         self._start = np.array([curve.start for curve in found], np.float32)
         self._knee_squared = np.array([curve.knee**2 for curve in found], np.float32)
-        self._at_zero = np.array([hinge(0.0, curve) for curve in found], np.float32)
+        self._twice_at_zero = np.array([2.0 * hinge(0.0, curve) for curve in found], np.float32)
         factor = [amount if name.startswith(MOUTH_PREFIXES) else 1.0 for name in channels]
-        self._gain = np.array([curve.gain * f for curve, f in zip(found, factor, strict=True)], np.float32)
+        self._half_gain = np.array([0.5 * curve.gain * f for curve, f in zip(found, factor, strict=True)], np.float32)
         for name in masked:
-            self._gain[list(channels).index(name)] = 0
+            self._half_gain[list(channels).index(name)] = 0
         self._root = np.empty(len(channels), np.float32)
-        self._is_finite = np.ones(len(channels), np.bool_)
 
     def reset(self) -> None:
         """Do nothing: there is no state."""
@@ -52,10 +52,10 @@ class Articulation:
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
         """Bend a frame in place; a value that is not finite becomes 0, so that no receiver ever sees it."""
         values = frame.activations
-        np.isfinite(values, out=self._is_finite)
-        if not self._is_finite.all():
+        # One number tells for all; where only the square is infinite, nothing is changed.
+        if not math.isfinite(float(np.dot(values, values))):
             np.nan_to_num(values, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
-        if not np.isfinite(frame.head_deg).all():
+        if not math.isfinite(sum(frame.head_deg.tolist())):
             np.nan_to_num(frame.head_deg, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         np.maximum(values, 0.0, out=values)  # a damaged network; the square of what it may say is infinite
         np.minimum(values, 1.0, out=values)
@@ -64,9 +64,8 @@ class Articulation:
         self._root += self._knee_squared
         np.sqrt(self._root, out=self._root)
         values += self._root
-        values *= np.float32(0.5)
-        values -= self._at_zero
-        values *= self._gain
+        values -= self._twice_at_zero
+        values *= self._half_gain
 
 
 def hinge(value: float, curve: Curve) -> float:

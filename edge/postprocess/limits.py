@@ -63,12 +63,13 @@ class Limits:
         values = frame.activations
         np.maximum(values, 0.0, out=values)
         np.subtract(values, self._knee, out=self._over)
-        np.maximum(self._over, 0.0, out=self._over)
-        np.divide(self._over, self._room, out=self._over)
-        np.tanh(self._over, out=self._over)
-        self._over *= self._room
-        np.minimum(values, self._knee, out=values)
-        values += self._over
-        np.minimum(values, self._limit, out=values)
+        if np.maximum.reduce(self._over) > 0.0:  # most faces are below all knees
+            np.maximum(self._over, 0.0, out=self._over)
+            np.divide(self._over, self._room, out=self._over)
+            np.tanh(self._over, out=self._over)
+            self._over *= self._room
+            np.minimum(values, self._knee, out=values)
+            values += self._over
+            np.minimum(values, self._limit, out=values)
         np.maximum(frame.head_deg, -HEAD_LIMIT_DEG, out=frame.head_deg)
         np.minimum(frame.head_deg, HEAD_LIMIT_DEG, out=frame.head_deg)

@@ -87,17 +87,22 @@ class Smoothing:
         cutoff = np.array([getattr(settings, f"{group}_min_cutoff_hz") for group in groups], np.float32)
         beta = np.array([getattr(settings, f"{group}_beta") for group in groups], np.float32)
         self._enabled = settings.enabled
-        self._face = OneEuro(cutoff, beta, frame_period_s)
-        head_cutoff = np.full(3, settings.head_min_cutoff_hz, np.float32)
-        self._head = OneEuro(head_cutoff, np.full(3, settings.head_beta, np.float32), frame_period_s)
+        cutoff = np.append(cutoff, np.full(3, settings.head_min_cutoff_hz, np.float32))
+        beta = np.append(beta, np.full(3, settings.head_beta, np.float32))
+        self._filter = OneEuro(cutoff, beta, frame_period_s)  # one for both: half the calls
+        self._values = np.zeros(len(cutoff), np.float32)
+        self._face, self._head = self._values[:-3], self._values[-3:]
 
     def reset(self) -> None:
         """Forget the past."""
-        self._face.reset()
-        self._head.reset()
+        self._filter.reset()
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
         """Filter a frame in place; `newest` is not looked at."""
-        if self._enabled:
-            self._face.apply(frame.activations)
-            self._head.apply(frame.head_deg)
+        if not self._enabled:
+            return
+        self._face[:] = frame.activations
+        self._head[:] = frame.head_deg
+        self._filter.apply(self._values)
+        frame.activations[:] = self._face
+        frame.head_deg[:] = self._head

@@ -129,6 +129,11 @@ class Voicing:
         self._of_gate = self._likeness[: n_lags - (shortest - self._shortest)]
         self._is_near = np.empty(n_lags, np.bool_)
         self._mean_weights = np.full(self._step, 1.0 / self._step, np.float32)
+        # Views are made here and not per frame: each costs more than the arithmetic on it.
+        self._later, self._earlier = self._past[1:], self._past[:-1]
+        self._now, self._before = self._steps[-self._n_compared :], self._steps[: -self._shortest]
+        self._running = self._sums[1:]
+        self._sums_to, self._sums_from = self._sums[self._n_compared :][:n_lags], self._sums[:n_lags]
         self.periodicity = 0.0
 
     def reset(self) -> None:
@@ -174,17 +179,15 @@ class Voicing:
     def _compared(self) -> float:
         """Compare the newest sound with the sound of every lag before it; the likeness is kept."""
         # Differences lift the harmonics of a voice against rumble.
-        np.subtract(self._past[1:], self._past[:-1], out=self._steps)
-        now = self._steps[-self._n_compared :]
-        energy = float(np.dot(now, now))
+        np.subtract(self._later, self._earlier, out=self._steps)
+        energy = float(np.dot(self._now, self._now))
         if not energy > QUIETEST_ENERGY * self._n_compared:
             return 0.0
         np.square(self._steps, out=self._squares)
-        np.cumsum(self._squares, out=self._sums[1:])
-        n_lags = len(self._likeness)
-        np.subtract(self._sums[self._n_compared :][:n_lags], self._sums[:n_lags], out=self._energies)
+        np.add.accumulate(self._squares, dtype=np.float64, out=self._running)
+        np.subtract(self._sums_to, self._sums_from, out=self._energies)
         np.maximum(self._energies, QUIETEST_ENERGY, out=self._energies)
         np.sqrt(self._energies, out=self._energies)
-        self._likeness[:] = np.correlate(self._steps[: -self._shortest], now)
+        self._likeness[:] = np.correlate(self._before, self._now)
         np.divide(self._likeness, self._energies, out=self._likeness)
-        return min(1.0, max(0.0, float(self._of_gate.max()) / math.sqrt(energy)))
+        return min(1.0, max(0.0, float(np.maximum.reduce(self._of_gate)) / math.sqrt(energy)))
