@@ -37,7 +37,7 @@ from engine_build.voices.phone_shape import PHONES
 # .04 / .25, mouthSmile .03 / .59, mouthClose .00 / .11. Medians stand higher here: what lies below a curve's bend is
 # not seen, and the lips' movement with it. With these the gap within words follows true lips as well as the network's.
 TALKER: dict[str, tuple[float, float]] = {
-    "jawOpen": (0.118, 0.43),
+    "jawOpen": (0.113, 0.43),
     "mouthLowerDown": (0.10, 0.31),
     "mouthUpperUp": (0.09, 0.35),
     "mouthFunnel": (0.08, 0.26),
