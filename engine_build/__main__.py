@@ -18,6 +18,7 @@ COMMANDS = {
         "measure a network on recordings with labels: report.html, report.json",
     ),
     "articulate": ("engine_build.evaluation.articulate", "fit how far each channel of a network is shown"),
+    "effort": ("engine_build.effort.command", "fit what each measure of a voice counts for in vocal effort"),
     "export": ("engine_build.export", "write a trained network as ONNX with its manifest"),
     "quantize": ("engine_build.engine.quantize", "write an int8 version of an exported network"),
     "build": ("engine_build.engine.build", "build a TensorRT engine from an exported network"),

@@ -38,7 +38,7 @@ FLOORS = (
 BUILD_FLOORS = (
     ("engine_build", "engine_build.cluster"),
     ("engine_build.labels", "engine_build.data", "engine_build.head_face"),
-    ("engine_build.network", "engine_build.voices"),
+    ("engine_build.effort", "engine_build.network", "engine_build.voices"),
     ("engine_build.engine", "engine_build.evaluation"),
     ("engine_build.training",),
     ("engine_build.export",),

@@ -39,7 +39,7 @@ def make_stages(
     from edge.expression.stage import Expressing
     from edge.postprocess.articulation import Articulation
     from edge.postprocess.effort_face import EffortFace
-    from edge.postprocess.effort_weights import shipped_weights
+    from edge.postprocess.effort_weights import chosen_weights
     from edge.postprocess.life import Life, Living
     from edge.postprocess.limits import Gains, Limits
     from edge.postprocess.lips import Meeting, Parting, Sealing
@@ -61,7 +61,7 @@ def make_stages(
         Meeting(manifest.lips, channels),
         Articulation(settings.articulation.amount, manifest.articulation, channels, manifest.masked_channels),
         Parting(manifest.lips, channels, manifest.masked_channels),
-        EffortFace(settings.effort, shipped_weights(), voicing, rate_hz, period_s, channels),
+        EffortFace(settings.effort, chosen_weights(settings.effort.weights), voicing, rate_hz, period_s, channels),
         Smoothing(settings.smoothing, manifest.channels, period_s),
         Resting(gate),
     ]

@@ -132,6 +132,7 @@ class EffortSettings:
     eyes: float = _key(1.0, "share of the lids; 0 = none", 0, 2)
     cheeks: float = _key(1.0, "share of cheeks and nose; 0 = none", 0, 2)
     head: float = _key(1.0, "share of the head, which moves more; 0 = none", 0, 2)
+    weights: str = _key("", "path of a file that `engine_build effort` wrote; empty = the shipped weights")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 Per frame, of the past alone and relative to the speaker: pitch, level and the brightness of the spectrum are compared
 with the speaker's own averages, which begin at those of many speakers. A weighted sum of the differences is effort;
-other weights give tension. A voice that is below its usual self is subdued. What a voice says is that and no more:
-what moves somebody cannot be heard from these, and is not guessed.
+other weights give tension. Two parts of effort are kept apart as well, how high and how loud a voice is, since a sum
+hides which of them rose. A voice that is below its usual self is subdued. What a voice says is that and no more: what
+moves somebody cannot be heard from these, and is not guessed.
 
 Averages hardly move while effort is high, so that somebody who shouts for minutes is not taken for somebody who speaks.
 A pause holds what was heard last, then lets it fade.
@@ -23,14 +24,17 @@ from edge.postprocess.effort_weights import N_MEASURES, EffortWeights
 VOICED_PERIODICITY = 0.5  # a sound that is less so has no pitch, and its spectrum is that of a consonant
 AVERAGE_S = 60.0  # of voiced sound, over which the speaker is known
 PRIOR_S = 2.0  # of voiced sound, that the averages of many speakers are worth
+PITCH_PRIOR_S = 0.8  # speakers differ in it by more than any of them varies
 LEVEL_PRIOR_S = 0.3  # a level has no average of many speakers: it is the microphone's
 LEARNING_LEFT = 0.05  # share of the averages' speed that is left at full effort
 LONGEST_Z = 3.0  # an octave jump of the pitch, a door: not more than three deviations
-WINDOW_S = 0.5  # time constant over voiced sound: about a second is heard
+WINDOW_S = 0.3  # time constant over voiced sound: a word or two
 FADE_IN_S = 2.0  # of voiced sound, until which the speaker is not known well enough to show all
-RISE_S, FALL_S = 0.25, 0.8
+RISE_S, FALL_S = 0.15, 0.4
 HOLD_S, FADE_S = 0.5, 3.0  # in a pause
 PITCH, LEVEL, PERIODICITY = 0, 1, 6  # in the order of MEASURES
+DRIVES = ("effort", "tension", "high", "loud", "subdued")
+EFFORT, TENSION, HIGH, LOUD, SUBDUED = range(len(DRIVES))
 
 
 class Effort:
@@ -39,21 +43,37 @@ class Effort:
     Args:
         weights: What each measure counts for.
         frame_period_s: Time between two frames.
+
+    Attributes:
+        drives: float64 [5], in the order of DRIVES, each in [0, 1].
+        now: float64 [7], how far each measure is from the speaker's average, in deviations, over the window.
     """
 
     def __init__(self, weights: EffortWeights, frame_period_s: float) -> None:
         self._weights = weights
         self._period_s = frame_period_s
         self._deviation = np.array(weights.deviation)
-        self._sums = np.array([weights.effort, weights.tension])
-        self._window_share = 1.0 - math.exp(-frame_period_s / WINDOW_S)
+        self._sums = np.zeros((len(DRIVES), N_MEASURES))
+        self._sums[EFFORT], self._sums[TENSION] = weights.effort, weights.tension
+        self._sums[HIGH, PITCH] = self._sums[LOUD, LEVEL] = 1.0
+        self._sums[SUBDUED] = -self._sums[EFFORT]
+        w = weights
+        self._from = np.array([w.neutral_to, w.tense_from, w.high_from, w.loud_from, -w.neutral_from])
+        self._full = np.array([w.full, w.tense_full, w.high_full, w.loud_full, w.full_subdued])
+        self._window_share, self._rise, self._fall = (
+            1.0 - math.exp(-frame_period_s / time_s) for time_s in (WINDOW_S, RISE_S, FALL_S)
+        )
+        self._fade = math.exp(-3.0 * frame_period_s / FADE_S)  # within FADE_S to a twentieth
         self._mean = np.empty(N_MEASURES)
         self._difference = np.empty(N_MEASURES)
         self._learning = np.empty(N_MEASURES)
         self._prior_s = np.full(N_MEASURES, PRIOR_S)
-        self._prior_s[LEVEL] = LEVEL_PRIOR_S
-        self.now = np.empty(N_MEASURES)  # z-scores over the window
-        self._drives = np.empty(2)
+        self._prior_s[PITCH], self._prior_s[LEVEL] = PITCH_PRIOR_S, LEVEL_PRIOR_S
+        self.now = np.empty(N_MEASURES)
+        self.drives = np.empty(len(DRIVES))
+        self._step = np.empty(len(DRIVES))
+        self._share = np.empty(len(DRIVES))
+        self._is_rising = np.empty(len(DRIVES), np.bool_)
         self.reset()
 
     def reset(self) -> None:
@@ -61,8 +81,23 @@ class Effort:
         self._mean[:] = self._weights.mean
         self._mean[LEVEL] = math.nan
         self.now[:] = 0.0
+        self.drives[:] = 0.0
         self._voiced_s = self._pause_s = 0.0
-        self.effort = self.tension = self.subdued = 0.0
+
+    @property
+    def effort(self) -> float:
+        """Return how much more the voice does than usually, 0 to 1."""
+        return float(self.drives[EFFORT])
+
+    @property
+    def tension(self) -> float:
+        """Return how pressed it is beyond what its pitch asks for, 0 to 1."""
+        return float(self.drives[TENSION])
+
+    @property
+    def subdued(self) -> float:
+        """Return how much less it does than usually, 0 to 1."""
+        return float(self.drives[SUBDUED])
 
     def hear(self, measures: NDArray[np.float64]) -> None:
         """Take in a voiced frame.
@@ -78,7 +113,7 @@ class Effort:
         # A mean that counts each frame alike at first, with the prior as so many frames before it; later a running one.
         np.add(self._prior_s, self._voiced_s, out=self._learning)
         np.minimum(self._learning, AVERAGE_S, out=self._learning)
-        speed = self._period_s * (1.0 - (1.0 - LEARNING_LEFT) * self.effort)
+        speed = self._period_s * (1.0 - (1.0 - LEARNING_LEFT) * float(self.drives[EFFORT]))
         np.divide(speed, self._learning, out=self._learning)
         self._learning *= self._difference
         self._mean += self._learning
@@ -88,26 +123,30 @@ class Effort:
         self._difference -= self.now
         self._difference *= max(self._window_share, self._period_s / self._voiced_s)
         self.now += self._difference
-        np.matmul(self._sums, self.now, out=self._drives)
-        effort, tension = self._drives.tolist()
-        known = min(1.0, self._voiced_s / FADE_IN_S)
-        weights = self._weights
-        wanted = known * _unit((effort - weights.neutral_to) / weights.full)
-        self.effort = self._eased(self.effort, wanted)
-        self.tension = self._eased(self.tension, wanted * _unit((tension - weights.tense_from) / weights.tense_full))
-        self.subdued = self._eased(self.subdued, known * _unit((weights.neutral_from - effort) / weights.full_subdued))
+        self._follow(min(1.0, self._voiced_s / FADE_IN_S))
 
     def pause(self) -> None:
         """Take in a frame without a voice: hold, then fade."""
         self._pause_s += self._period_s
         if self._pause_s > HOLD_S:
-            left = math.exp(-3.0 * self._period_s / FADE_S)  # within FADE_S to a twentieth
-            self.effort, self.tension, self.subdued = self.effort * left, self.tension * left, self.subdued * left
+            self.drives *= self._fade
 
-    def _eased(self, value: float, wanted: float) -> float:
-        time_s = RISE_S if wanted > value else FALL_S
-        return value + (wanted - value) * (1.0 - math.exp(-self._period_s / time_s))
+    def _follow(self, known: float) -> None:
+        """Ease the drives towards what is heard now.
 
-
-def _unit(value: float) -> float:
-    return min(1.0, max(0.0, value))
+        Args:
+            known: How well the speaker is known, 0 to 1.
+        """
+        step = self._step
+        np.matmul(self._sums, self.now, out=step)
+        step -= self._from
+        step /= self._full
+        np.minimum(step, 1.0, out=step)
+        np.maximum(step, 0.0, out=step)
+        step *= known
+        step -= self.drives
+        np.greater(step, 0.0, out=self._is_rising)
+        self._share[:] = self._fall
+        np.copyto(self._share, self._rise, where=self._is_rising)
+        step *= self._share
+        self.drives += step

@@ -13,30 +13,30 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.config.settings import EffortSettings
-from edge.frames import AUFrame, Float32Array, State
-from edge.postprocess.effort import VOICED_PERIODICITY, Effort
-from edge.postprocess.effort_weights import N_MEASURES, EffortWeights
-from edge.postprocess.spectrum import MEASURES as SPECTRAL
-from edge.postprocess.spectrum import WINDOW_S, VoiceSpectrum
+from edge.frames import AUFrame, Float32Array
+from edge.postprocess.effort import DRIVES, EFFORT, SUBDUED, Effort
+from edge.postprocess.effort_weights import EffortWeights
 from edge.postprocess.voice import Voicing
+from edge.postprocess.voice_measures import VoiceMeasures
 
-# channel without its side -> (effort without tension, effort with tension, subdued), at amount 1
+# channel without its side -> for each of DRIVES (effort, tension, high, loud, subdued), at amount 1. A high voice lifts
+# the brows and a tense one lowers them; what of the two is less than nothing is nothing.
 MOVES = {
-    "browInnerUp": (0.50, 0.0, 0.20),
-    "browOuterUp": (0.40, 0.0, 0.0),
-    "browDown": (0.0, 0.45, 0.0),
-    "eyeWide": (0.35, 0.10, 0.0),
-    "eyeSquint": (0.0, 0.30, 0.0),
-    "eyeBlink": (0.0, 0.0, 0.15),
-    "cheekSquint": (0.20, 0.15, 0.0),
-    "noseSneer": (0.0, 0.25, 0.0),
+    "browInnerUp": (0.10, -0.25, 0.60, 0.0, 0.15),
+    "browOuterUp": (0.10, -0.25, 0.50, 0.0, 0.0),
+    "browDown": (0.0, 0.55, -0.20, 0.0, 0.0),
+    "eyeWide": (0.0, 0.0, 0.10, 0.45, 0.0),
+    "eyeSquint": (0.0, 0.35, 0.0, 0.0, 0.0),
+    "eyeBlink": (0.0, 0.0, 0.0, 0.0, 0.25),
+    "cheekSquint": (0.25, 0.0, 0.0, 0.0, 0.0),
+    "noseSneer": (0.0, 0.30, 0.0, 0.0, 0.0),
 }
 GROUPS = {"brow": "brows", "eye": "eyes", "cheek": "cheeks", "nose": "cheeks"}
 MOUTH_PREFIXES = ("mouth", "jaw")
 MOUTH_EFFORT, MOUTH_SUBDUED = 0.35, -0.20  # change of the factor on jaw and mouth
 HEAD_EFFORT, HEAD_SUBDUED = 0.5, -0.25  # change of the factor on the head's turns
 HEAD_DOWN_DEG = -2.0  # pitch of a wholly subdued voice
-SPECTRUM_EVERY_S = 1 / 15  # of voiced sound: what is heard is a mean over a second
+LEAST_DRIVE = 1e-3  # of all together: below, nothing is moved
 
 
 class EffortFace:
@@ -61,12 +61,8 @@ class EffortFace:
         channels: Sequence[str],
     ) -> None:
         self._is_on = settings.amount > 0
-        self._voicing = voicing
-        self._spectrum = VoiceSpectrum(rate_hz)
-        self._spectrum_every = max(1, round(SPECTRUM_EVERY_S / frame_period_s))
-        self._is_frame_short = frame_period_s < WINDOW_S
-        self._measures = np.zeros(N_MEASURES)
-        self._moves = np.zeros((len(channels), 3), np.float32)
+        self._measures = VoiceMeasures(voicing, rate_hz, frame_period_s)
+        self._moves = np.zeros((len(channels), len(DRIVES)), np.float32)
         for i, name in enumerate(channels):
             bare = name.removesuffix("Left").removesuffix("Right")
             if bare in MOVES:
@@ -75,7 +71,7 @@ class EffortFace:
         self._is_mouth = np.array([name.startswith(MOUTH_PREFIXES) for name in channels], np.float32)
         self._mouth_amount = settings.amount * settings.mouth
         self._head_amount = settings.amount * settings.head
-        self._drives = np.zeros(3, np.float32)
+        self._drives = np.zeros(len(DRIVES), np.float32)
         self._added = np.empty(len(channels), np.float32)
         self.effort = Effort(weights, frame_period_s)
         self.reset()
@@ -83,45 +79,29 @@ class EffortFace:
     def reset(self) -> None:
         """Forget the speaker; the gate resets the voicing."""
         self.effort.reset()
-        self._spectrum.reset()
-        self._n_voiced = 0
+        self._measures.reset()
 
     def apply(self, frame: AUFrame, newest: Float32Array) -> None:
         """Move a face in place; its level, its state and the voicing are known already."""
         if not self._is_on:
             return
-        self._hear(frame, newest)
-        heard = self.effort
-        if heard.effort + heard.subdued < 1e-3:
+        measures = self._measures.hear(frame, newest)
+        if measures is None:
+            self.effort.pause()
+        else:
+            self.effort.hear(measures)
+        drives = self.effort.drives
+        if drives.sum() < LEAST_DRIVE:
             return
-        tense = min(heard.tension, heard.effort)
-        self._drives[0], self._drives[1], self._drives[2] = heard.effort - tense, tense, heard.subdued
-        change = self._mouth_amount * (MOUTH_EFFORT * heard.effort + MOUTH_SUBDUED * heard.subdued)
+        self._drives[:] = drives
+        effort, subdued = float(drives[EFFORT]), float(drives[SUBDUED])
+        change = self._mouth_amount * (MOUTH_EFFORT * effort + MOUTH_SUBDUED * subdued)
         np.multiply(self._is_mouth, np.float32(max(change, -1.0)), out=self._added)
         self._added += np.float32(1.0)
         frame.activations *= self._added
         np.matmul(self._moves, self._drives, out=self._added)
+        np.maximum(self._added, np.float32(0.0), out=self._added)
         frame.activations += self._added
-        turns = self._head_amount * (HEAD_EFFORT * heard.effort + HEAD_SUBDUED * heard.subdued)
+        turns = self._head_amount * (HEAD_EFFORT * effort + HEAD_SUBDUED * subdued)
         frame.head_deg *= np.float32(max(0.0, 1.0 + turns))
-        frame.head_deg[0] += self._head_amount * HEAD_DOWN_DEG * heard.subdued
-
-    def _hear(self, frame: AUFrame, newest: Float32Array) -> None:
-        """Follow the voice by one frame."""
-        is_voiced = self._voicing.periodicity >= VOICED_PERIODICITY
-        is_heard = is_voiced and frame.state is State.LIVE and not frame.is_over
-        is_due = is_heard and self._n_voiced % self._spectrum_every == 0
-        if self._is_frame_short and not is_due:  # the window of a later one reaches back into this frame
-            self._spectrum.hear(newest)
-        if not is_heard:
-            self.effort.pause()
-            return
-        measures = self._measures
-        if is_due:
-            self._spectrum.measure(newest)
-            measures[2 : 2 + len(SPECTRAL)] = self._spectrum.values
-        self._n_voiced += 1
-        measures[0] = self._voicing.pitch_semitones()
-        measures[1] = frame.level_dbfs
-        measures[-1] = self._voicing.periodicity
-        self.effort.hear(measures)
+        frame.head_deg[0] += self._head_amount * HEAD_DOWN_DEG * subdued

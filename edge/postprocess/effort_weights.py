@@ -13,9 +13,13 @@ from typing import Any
 from edge.errors import ModelError
 from edge.postprocess.spectrum import MEASURES as SPECTRAL
 
-FORMAT = "au-edge-effort/1"
+FORMAT = "au-edge-effort/2"
 MEASURES = ("pitch_semitones", "level_db", *SPECTRAL, "periodicity")
 N_MEASURES = len(MEASURES)
+NUMBERS = (
+    "neutral_from", "neutral_to", "full", "full_subdued", "tense_from", "tense_full",
+    "high_from", "high_full", "loud_from", "loud_full",
+)  # fmt: skip
 SHIPPED = "effort.weights"  # not .json: every .json beside the networks is a network's manifest
 
 
@@ -34,6 +38,10 @@ class EffortWeights:
         full_subdued: Below `neutral_from`, where a voice is wholly subdued.
         tense_from: Where tension begins.
         tense_full: Above `tense_from`, where tension is 1.
+        high_from: Deviations of the pitch above its average from which a voice is high.
+        high_full: Above `high_from`, where it is wholly so.
+        loud_from: The same for the level.
+        loud_full: The same.
         sources: What was listened to.
     """
 
@@ -47,6 +55,10 @@ class EffortWeights:
     full_subdued: float
     tense_from: float
     tense_full: float
+    high_from: float
+    high_full: float
+    loud_from: float
+    loud_full: float
     sources: tuple[str, ...] = ()
 
     def text(self) -> str:
@@ -58,6 +70,15 @@ def shipped_weights() -> EffortWeights:
     """Read the weights that come with the program."""
     folder = resources.files("edge").joinpath("models")
     return parse_weights(folder.joinpath(SHIPPED).read_text(encoding="utf-8"), f"edge/models/{SHIPPED}")
+
+
+def chosen_weights(path: str) -> EffortWeights:
+    """Read the weights of `effort.weights`; an empty path means the shipped ones.
+
+    Raises:
+        ModelError: The file cannot be read or is not such a file.
+    """
+    return read_weights(Path(path)) if path else shipped_weights()
 
 
 def read_weights(path: Path) -> EffortWeights:
@@ -83,19 +104,15 @@ def parse_weights(text: str, name: str) -> EffortWeights:
         if found["format"] != FORMAT or tuple(found["measures"]) != MEASURES:
             raise ValueError("it is of another format, or of other measures")
         rows = [tuple(map(float, found[key])) for key in ("mean", "deviation", "effort", "tension")]
-        keys = ("neutral_from", "neutral_to", "full", "full_subdued", "tense_from", "tense_full")
-        numbers = [float(found[key]) for key in keys]
+        numbers = {name: float(found[name]) for name in NUMBERS}
         mean, deviation, effort, tension = rows
         sources = tuple(map(str, found["sources"]))
-        low, high, full, full_subdued, tense_from, tense_full = numbers
-        weights = EffortWeights(
-            mean, deviation, effort, tension, low, high, full, full_subdued, tense_from, tense_full, sources
-        )
+        weights = EffortWeights(mean, deviation, effort, tension, **numbers, sources=sources)
     except (ValueError, TypeError, KeyError) as err:
         raise _error(name, f"is no file of weights ({err})") from err
-    if any(len(row) != N_MEASURES for row in rows) or not all(map(math.isfinite, [*sum(rows, ()), *numbers])):
+    if any(len(row) != N_MEASURES for row in rows) or not all(map(math.isfinite, [*sum(rows, ()), *numbers.values()])):
         raise _error(name, f"does not give {N_MEASURES} numbers in each row, all of them finite")
-    if min(*weights.deviation, weights.full, weights.full_subdued, weights.tense_full) <= 0:
+    if min(*weights.deviation, *(value for key, value in numbers.items() if "full" in key)) <= 0:
         raise _error(name, "has a scale that is not positive")
     return weights
 

@@ -1,12 +1,14 @@
-"""Read emotional corpora that users bring, in the layouts in which they are published: CREMA-D, RAVDESS, SAVEE.
+"""Read emotional corpora that users bring, in the layouts in which they are published.
 
-None of them is shipped or was trained on here: CREMA-D is under the ODbL; RAVDESS (CC BY-NC-SA) and SAVEE (research)
-may not be used for weights that others sell. The recipe: label the videos with `python -m engine_build label`, read
+They are CREMA-D, EMO-DB, RAVDESS and SAVEE, and none is shipped. Vocal effort is fitted on EMO-DB (CC0);
+on the others nothing was trained here: CREMA-D is under the ODbL; RAVDESS (CC BY-NC-SA) and SAVEE (research) may not be
+used for weights that others sell. The recipe for a network: label the videos with `python -m engine_build label`, read
 the file names with `read_emotions`, and give each emotion a corpus of its own in the training configuration (`weight`
 of `CorpusSpec` is its share).
 
-Source: the corpora's own descriptions: Cao et al., IEEE Trans. Affective Computing 5(4), 2014 (CREMA-D); Livingstone
-and Russo, PLoS ONE 13(5), 2018 (RAVDESS); Haq and Jackson, AVSP 2009 (SAVEE).
+Source: the corpora's own descriptions: Cao et al., IEEE Trans. Affective Computing 5(4), 2014 (CREMA-D); Burkhardt et
+al., Interspeech 2005 (EMO-DB); Livingstone and Russo, PLoS ONE 13(5), 2018 (RAVDESS); Haq and Jackson, AVSP 2009
+(SAVEE).
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from pathlib import Path
 from edge.errors import InputError
 
 SUFFIXES = (".wav", ".flac", ".flv", ".mp4", ".avi")
-EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+_RAVDESS_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")  # from 01 on
+EMOTIONS = (*_RAVDESS_EMOTIONS, "bored")
 
 _CREMA = re.compile(r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<level>LO|MD|HI|XX|X)")
 _CREMA_EMOTIONS = {
@@ -35,13 +38,19 @@ _SAVEE_EMOTIONS = {
 }  # fmt: skip
 
 
+_EMODB = re.compile(r"(?P<actor>\d{2})(?P<sentence>[ab]\d{2})(?P<emotion>[WLEAFTN])(?P<version>[a-z])")
+_EMODB_EMOTIONS = {
+    "W": "angry", "L": "bored", "E": "disgust", "A": "fearful", "F": "happy", "T": "sad", "N": "neutral",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class EmotionalClip:
     """One recording of an emotional corpus.
 
     Attributes:
         path: The file.
-        corpus: "crema_d", "ravdess" or "savee".
+        corpus: "crema_d", "emodb", "ravdess" or "savee".
         actor: Unique within the corpus.
         sentence: Which sentence is spoken.
         emotion: One of EMOTIONS.
@@ -69,6 +78,14 @@ def read_crema_d(path: Path) -> EmotionalClip | None:
     )
 
 
+def read_emodb(path: Path) -> EmotionalClip | None:
+    """Return what `03a01Fa.wav` says, or None for another name."""
+    match = _EMODB.fullmatch(path.stem)
+    if match is None:
+        return None
+    return EmotionalClip(path, "emodb", match["actor"], match["sentence"], _EMODB_EMOTIONS[match["emotion"]], 0.67)
+
+
 def read_ravdess(path: Path) -> EmotionalClip | None:
     """Return what `02-01-06-01-02-01-12.mp4` says, or None for another name.
 
@@ -79,10 +96,12 @@ def read_ravdess(path: Path) -> EmotionalClip | None:
     if match is None:
         return None
     modality, channel, emotion, intensity, sentence, _, actor = (int(part) for part in match.groups())
-    if modality == 2 or not 1 <= emotion <= len(EMOTIONS):
+    if modality == 2 or not 1 <= emotion <= len(_RAVDESS_EMOTIONS):
         return None  # a picture without its sound teaches nothing here
     strength = 1.0 if intensity == 2 else 0.67
-    return EmotionalClip(path, "ravdess", f"{actor:02d}", str(sentence), EMOTIONS[emotion - 1], strength, channel == 1)
+    return EmotionalClip(
+        path, "ravdess", f"{actor:02d}", str(sentence), _RAVDESS_EMOTIONS[emotion - 1], strength, channel == 1
+    )
 
 
 def read_savee(path: Path) -> EmotionalClip | None:
@@ -97,6 +116,7 @@ def read_savee(path: Path) -> EmotionalClip | None:
 
 READERS: Mapping[str, Callable[[Path], EmotionalClip | None]] = {
     "crema_d": read_crema_d,
+    "emodb": read_emodb,
     "ravdess": read_ravdess,
     "savee": read_savee,
 }
@@ -107,7 +127,7 @@ def read_emotions(folder: Path, corpus: str) -> tuple[EmotionalClip, ...]:
 
     Args:
         folder: The corpus as it was unpacked.
-        corpus: "crema_d", "ravdess" or "savee".
+        corpus: "crema_d", "emodb", "ravdess" or "savee".
 
     Raises:
         InputError: An unknown corpus, or no file in the folder is named as its files are.

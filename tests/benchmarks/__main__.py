@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks measure|page`; see the package."""
+"""`python -m tests.benchmarks measure|page|affect`; see the package."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from tests.benchmarks.affect import add_arguments
 from tests.benchmarks.page import render_page
 
 
@@ -23,12 +24,21 @@ def main() -> int:
     paging = commands.add_parser("page", help="write the page of a result")
     paging.add_argument("result", type=Path)
     paging.add_argument("--out", type=Path, required=True)
+    judging = commands.add_parser("affect", help="how much of acted speech reaches the eye; half an hour")
+    add_arguments(judging)
+    judging.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     if arguments.command == "measure":
         from tests.benchmarks.measure import measure
 
         result = measure(arguments.rounds, arguments.live, arguments.chirps, arguments.npm)
         arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    elif arguments.command == "affect":
+        from tests.benchmarks.affect import measure as measure_affect
+
+        figures = json.dumps(measure_affect(arguments), indent=1)
+        arguments.out.write_text(figures + "\n", encoding="utf-8")
+        print(figures)
     else:
         page = render_page(json.loads(arguments.result.read_text(encoding="utf-8")))
         arguments.out.write_text(page, encoding="utf-8")

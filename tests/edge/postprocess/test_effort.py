@@ -83,7 +83,8 @@ def test_pitch_agrees_with_librosa_on_shipped_speech() -> None:
 def test_bright_spectra_measure_high_and_gain_does_not_count() -> None:
     def measured(wave: np.ndarray) -> np.ndarray:
         spectrum = VoiceSpectrum(RATE_HZ)
-        spectrum.measure(wave)
+        spectrum.hear(wave)
+        spectrum.measure()
         return spectrum.values.copy()
 
     dull, bright = (voice(150.0, 1 / 30, fall) for fall in (2.5, 1.0))
@@ -96,7 +97,8 @@ def test_bands_hold_the_power_that_they_say() -> None:
     at_s = np.arange(FRAME) / RATE_HZ
     wave = 0.1 * np.sin(2 * np.pi * 300 * at_s) + 0.01 * np.sin(2 * np.pi * 2500 * at_s)
     spectrum = VoiceSpectrum(RATE_HZ)
-    spectrum.measure(wave.astype(np.float32))
+    spectrum.hear(wave.astype(np.float32))
+    spectrum.measure()
     assert spectrum.values[:2] == pytest.approx([-20.0, -20.0], abs=0.7)
 
 
@@ -157,6 +159,43 @@ def test_mouth_channels_are_scaled_together_and_zero_amounts_are_off() -> None:
     assert still[-1, 0] > 0.5
 
 
+@pytest.mark.parametrize("rate", [60, 25])
+def test_effort_counts_in_seconds_and_not_in_frames(rate: int) -> None:
+    wave = np.concatenate([CALM, RAISED, np.zeros(2 * RATE_HZ, np.float32)])
+
+    def at_thirds(frame_rate: int) -> np.ndarray:
+        voicing = Voicing(RATE_HZ)
+        channels = CHANNELS
+        face = EffortFace(EffortSettings(), shipped_weights(), voicing, RATE_HZ, 1 / frame_rate, channels)
+        found = {}
+        ends = np.round(np.arange(1, len(wave) / RATE_HZ * frame_rate + 1) * RATE_HZ / frame_rate).astype(int)
+        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+            newest = wave[begin:end]
+            frame = AUFrame.neutral(len(channels))
+            frame.level_dbfs = level_dbfs(newest)
+            frame.state = State.LIVE if newest.any() else State.SILENCE
+            voicing.of(newest)
+            face.apply(frame, newest)
+            found[round(end / RATE_HZ, 3)] = face.effort.drives.copy()
+        return np.array([found[time_s] for time_s in (6.4, 7.0, 8.0, 9.0, 9.4, 10.0, 10.8)])
+
+    assert np.abs(at_thirds(rate) - at_thirds(30)).max() < 0.06
+
+
+def test_a_high_voice_lifts_the_brows_and_a_bright_one_lowers_them() -> None:
+    rest = [0.2] * len(CHANNELS)
+    face, voicing = made()
+    run(CALM, face, voicing)
+    high = run(voice(230.0, 2.0, 2.2), face, voicing)[-1, 3:]
+    assert high[CHANNELS.index("browInnerUp")] > rest[0] + 0.1
+    assert high[CHANNELS.index("browDownLeft")] < rest[0] + 0.05
+    face, voicing = made()
+    run(CALM, face, voicing)
+    bright = run(voice(140.0, 2.0, 1.0), face, voicing)[-1, 3:]
+    assert bright[CHANNELS.index("browDownLeft")] > rest[0] + 0.1
+    assert bright[CHANNELS.index("browInnerUp")] < rest[0] + 0.1
+
+
 def test_reset_forgets_the_speaker() -> None:
     face, voicing = made()
     first = run(CALM, face, voicing)
@@ -188,7 +227,9 @@ def test_shipped_weights_keep_their_signs_and_name_their_source() -> None:
     assert any("EMO-DB" in source for source in shipped_weights().sources)
 
 
-@pytest.mark.parametrize("old_new", [('"mean"', '"meen"'), ("au-edge-effort/1", "au-edge-effort/9"), ("[", "[NaN,")])
+@pytest.mark.parametrize(
+    "old_new", [('"mean"', '"meen"'), ("au-edge-effort/2", "au-edge-effort/9"), ('"full"', '"ful"'), ("[", "[NaN,")]
+)
 def test_a_damaged_file_of_weights_is_named(old_new: tuple[str, str]) -> None:
     with pytest.raises(ModelError, match="engine_build effort"):
         parse_weights(shipped_weights().text().replace(*old_new), "w")
