@@ -86,7 +86,7 @@ def test_order_is_recovered_and_no_weight_has_the_other_sign() -> None:
     assert weights[0] > 0.5
     assert weights[1] == pytest.approx(0.0, abs=1e-6)
     assert weights[2] == 0.0
-    assert ordered_share(heard @ weights, ranks, speakers) > 0.9
+    assert ordered_share(heard @ weights, ranks, speakers) > 0.85
 
 
 def test_pairs_count_half_where_values_tie() -> None:
