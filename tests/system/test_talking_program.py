@@ -116,11 +116,15 @@ def test_a_clear_at_any_time_is_seen_at_once_and_the_next_sentence_is_whole(tmp_
             asked_s = time.monotonic()
             agent.say(type="clear")
             finished = agent.wait("finished", id=f"long {i}")
+            watcher.wait_for("silence", after_s=time.monotonic())
             time.sleep(0.15)
             since = [s for s in watcher.seen if s.at_s > asked_s - 0.2]
-            easing = next(s for s in since if s.at_s > asked_s and s.state == "silence")
+            # By the frames' own times: what was sent before the word may arrive after it.
+            easing = next(s for s in since if s.heard_unix_s - clock_s > asked_s and s.state == "silence")
             lags_s.append(easing.heard_unix_s - clock_s - asked_s)
-            if not finished["cleared"] or any(s.state == "live" and s.at_s > easing.at_s for s in since):
+            if not finished["cleared"] or any(
+                s.state == "live" and s.heard_unix_s > easing.heard_unix_s for s in since
+            ):
                 wrong.append((i, finished))
             if i % 5 == 0:
                 agent.utter(short, f"short {i}", rate_hz)
