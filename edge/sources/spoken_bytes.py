@@ -78,7 +78,7 @@ class SpokenBytes:
     ) -> None:
         self.decoder = decoder
         self._choice = choice
-        self._rate_hz = rate_hz
+        self.rate_hz = rate_hz
         self._resampler_for = resampler_for
         self._look = look
         self._resampler: Resampler | None = None
@@ -163,11 +163,11 @@ class SpokenBytes:
 
     def _put(self, picked: Float32Array) -> None:
         rate_hz = self.decoder.rate_hz
-        if rate_hz == self._rate_hz:
+        if rate_hz == self.rate_hz:
             self._store.put(picked)
             return
         if self._resampler_rate_hz != rate_hz:
-            self._resampler, self._resampler_rate_hz = self._resampler_for(rate_hz, self._rate_hz), rate_hz
+            self._resampler, self._resampler_rate_hz = self._resampler_for(rate_hz, self.rate_hz), rate_hz
         if self._resampler is not None:
             np.nan_to_num(picked, copy=False, posinf=0.0, neginf=0.0)  # one NaN would spread over the filter's length
             self._store.put(self._resampler.process(picked, self._position)[0])

@@ -184,7 +184,7 @@ def main() -> int:
     arguments = parser.parse_args()
     result: dict[str, object] = {}
     if arguments.clears:
-        result["clears"] = [clear_at_random(arguments.clears, arguments.seed, buffer_s) for buffer_s in (120.0, 0.5)]
+        result["clears"] = [clear_at_random(arguments.clears, arguments.seed, buffer_s) for buffer_s in (120.0, 1.0)]
     if arguments.rests:
         result["rests"] = end_and_rest(arguments.rests)
     if arguments.storm_s:

@@ -96,11 +96,11 @@ class AgentUtterance:
         self._spoken.drop(n_samples)
 
     def drop_all(self) -> int:
-        """Forget everything; return how many samples were converted and not heard."""
+        """Forget everything; return how many samples that were, at the rate that is heard."""
+        n_dropped = self._spoken.n_ready + round(self.unspoken_s * self._spoken.rate_hz)
         self._is_dropped = True
         self._n_taken = self._n_fed
         self._pieces.clear()
-        n_dropped = self._spoken.n_ready
-        self._spoken.drop(n_dropped)
+        self._spoken.drop(self._spoken.n_ready)
         self._is_finished = True
         return n_dropped

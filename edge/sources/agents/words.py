@@ -110,9 +110,8 @@ def _start(message: Mapping[str, Any]) -> Word:
 
 def _id(message: Mapping[str, Any], kind: str) -> str:
     value = message.get("id")
-    if value is None and kind in _WISHES:
+    if value is None:
         return ""
-    value = message.get("id", "")
     if not isinstance(value, str) or len(value) > LONGEST_ID:
         raise RefusedWordError(kind, f"id is {_short(value)}; give a text of at most {LONGEST_ID} characters")
     return value

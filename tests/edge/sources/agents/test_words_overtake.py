@@ -153,6 +153,18 @@ def test_the_kernel_ends_the_connection_of_a_peer_that_died_without_a_word() -> 
         assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 25_000
 
 
+def test_what_a_clear_drops_is_counted_whatever_was_made_of_it_by_then() -> None:
+    with serving("realtime") as (source, _):
+        agent = Agent(source.port)
+        agent.say(type="start", id=None, rate_hz=2 * RATE_HZ)  # JSON's null is no id
+        agent.link.send(tone(20 * RATE_HZ).astype("<i2").tobytes())
+        agent.wait("started", id="utterance-1")
+        agent.say(type="clear")
+        seconds = agent.wait("finished", id="utterance-1")["seconds"]
+        dropped_s = source.counters()["dropped_samples"] / RATE_HZ
+    assert seconds + dropped_s == pytest.approx(10.0, abs=0.05)
+
+
 def test_a_bomb_in_what_is_held_harms_nobody() -> None:
     with serving("realtime", buffer_s=0.2) as (source, ear):
         agent, witness = Agent(source.port), Agent(source.port)
