@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from tests.pace import Pace
-from tests.system.programs import ROOT, bound_socket, environment, free_udp_port, receive_for
+from tests.ports import free_tcp_port, free_udp_port
+from tests.system.programs import ROOT, bound_socket, environment, receive_for
 from tests.system.test_stopping import STOP_S
 
 PIPE_BYTES = 4096  # the smallest; Source: fcntl(2), F_SETPIPE_SZ
@@ -168,7 +169,7 @@ COMMANDS = {
     "help": ("run", "--help"),
     "check": ("check", "-o", "audio.source=silence"),
     "watch": ("watch", "--port", "{port}"),
-    "head": ("head", "-o", "head.port={port}", "-o", "head.frames_port={port}"),
+    "head": ("head", "-o", "head.port={tcp}", "-o", "head.frames_port={port}"),
     "engine_build": (),
 }
 
@@ -182,7 +183,7 @@ def test_every_command_ends_by_a_signal_while_nobody_reads(number: signal.Signal
             descriptor = closing.enter_context(unread_pipe())
             command = ["engine_build", "train", "--help"] if not words else ["edge", *words]
             runs[name] = subprocess.Popen(
-                [sys.executable, "-m", *(word.format(port=free_udp_port()) for word in command)],
+                [sys.executable, "-m", *(word.format(port=free_udp_port(), tcp=free_tcp_port()) for word in command)],
                 cwd=ROOT, env=environment(PYTHONUNBUFFERED="", PYTHONPATH=str(ROOT)), stdin=subprocess.DEVNULL,
                 stdout=descriptor, stderr=descriptor,
             )  # fmt: skip
