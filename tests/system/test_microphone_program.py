@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,3 +94,23 @@ def test_check_says_whether_run_would_find_its_microphone(studio: Studio, device
     assert words in line
     waiting = au_edge("check", "-o", f"audio.device={device}", "-o", "audio.wait=yes")
     assert waiting.returncode == 0
+
+
+PROBE = (
+    "import pyaudio\naudio = pyaudio.PyAudio()\ntry:\n"
+    "    audio.is_format_supported(11_025, input_device=0, input_channels=7, input_format=pyaudio.paInt24)\n"
+    "except ValueError:\n    print('refused')\n"
+)
+
+
+def test_a_device_of_another_rate_starts_without_a_word_of_portaudio(tmp_path: Path) -> None:
+    with open_studio(tmp_path, [Device("mic16", 16_000)]):
+        control = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)
+        assert "refused" in control.stdout
+        assert "Expression" in control.stderr  # it is what PortAudio prints here, unless it is kept from it
+        with bound_socket() as (_, port):
+            done = au_edge("run", "--no-view", "--device", "mic16", "--duration", "1", "-o", f"output.json.port={port}")
+        assert done.returncode == 0, done.stderr
+        assert "mic16, 16000 Hz" in done.stderr
+        assert "Expression" not in done.stderr
+        assert "pa_linux_alsa" not in au_edge("devices").stderr

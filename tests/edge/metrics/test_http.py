@@ -64,6 +64,17 @@ def test_prometheus_reads_what_was_counted(served) -> None:
     assert samples[("au_edge_sensor", ("sensor", "board_celsius"))] == 41.5
 
 
+def test_an_output_has_one_state_and_it_is_that_of_now(served) -> None:
+    metrics, _, url = served
+    for state in ("no such name yet", "no route", "refused", "up"):
+        metrics.output_states = {"osc": state, "json": "off"}
+        families = text_string_to_metric_families(_get(url + "/metrics")[1].decode())
+        (found,) = [family for family in families if family.name == "au_edge_output_state"]
+        assert found.type == "gauge"
+        told = {(s.labels["output"], s.labels["state"], s.value) for s in found.samples}
+        assert told == {("osc", state, 1.0), ("json", "off", 1.0)}
+
+
 def test_health_is_that_of_the_frames(served) -> None:
     metrics, clock, url = served
     assert _get(url + "/healthz")[0] == 503
