@@ -154,8 +154,10 @@ def test_a_hundred_connections_a_second_do_not_disturb_a_sentence(source: str, t
         else:
             agent = Agent(port)
             agent.utter(sound, "a", rate_hz)
+        begun = watcher.wait_for("live")
         storming.join()
-        time.sleep(1.0)
+        watcher.wait_for("silence", after_s=begun.at_s + len(sound) / rate_hz - 0.5)  # however late it began
+        time.sleep(0.5)
         _, _, log = stop(process)
     frames = [s for s in watcher.seen if s.state != "stopping"]
     seen_s, seen = np.array([s.heard_unix_s for s in frames]), np.array([s.mouth for s in frames])
