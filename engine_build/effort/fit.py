@@ -28,7 +28,7 @@ STRENGTH = 0.05
 LEVELLED_DB = 4.0  # deviation of the levels of one speaker's recordings; natural speech, acted, has twice as much
 NEUTRAL_SHARE, FULL_SHARE = 95.0, 90.0  # percentiles of neutral frames and of moved utterances that place a ramp
 # Where the first shall lie before the drive is eased, which makes it less; the second has all of the drive.
-NEUTRAL_EFFORT, NEUTRAL_TENSION, NEUTRAL_PART, NEUTRAL_SUBDUED = 0.2, 0.15, 0.12, 0.3
+NEUTRAL_EFFORT, NEUTRAL_TENSION, NEUTRAL_HIGH, NEUTRAL_LOUD, NEUTRAL_SUBDUED = 0.2, 0.25, 0.25, 0.18, 0.4
 LOUD_FULL = 1.5  # deviations, where the corpus does not tell: 12 dB
 
 
@@ -155,8 +155,8 @@ def _scaled(
     low, low_full = _ramp(-(neutral @ effort), -(subdued @ effort), NEUTRAL_SUBDUED)
     tense = z[harsh == 1.0] if (harsh == 1.0).any() else raised
     tense_from, tense_full = _ramp(neutral @ tension, tense @ tension, NEUTRAL_TENSION)
-    high_from, high_full = _ramp(neutral[:, PITCH], raised[:, PITCH], NEUTRAL_PART)
-    loud_from = float(np.percentile(neutral[:, LEVEL], NEUTRAL_SHARE)) - NEUTRAL_PART * LOUD_FULL
+    high_from, high_full = _ramp(neutral[:, PITCH], raised[:, PITCH], NEUTRAL_HIGH)
+    loud_from = float(np.percentile(neutral[:, LEVEL], NEUTRAL_SHARE)) - NEUTRAL_LOUD * LOUD_FULL
     return replace(
         weights, neutral_from=-low, neutral_to=begin, full=full, full_subdued=low_full, tense_from=tense_from,
         tense_full=tense_full, high_from=high_from, high_full=high_full, loud_from=round(max(0.0, loud_from), 4),
