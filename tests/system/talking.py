@@ -79,11 +79,20 @@ def talking(*options: str) -> Iterator[tuple[subprocess.Popen[str], Watcher]]:
         with running("run", *(part for o in (*arguments, *options) for part in ("-o", o))) as process:
             watcher = Watcher(receiver)
             try:
-                watcher.wait_for("silence", limit_s=60.0)  # on a busy machine imports alone can take long
+                _wait_for_begin(process, watcher)
                 yield process, watcher
             finally:
                 watcher.is_over = True
                 watcher.join()
+
+
+def _wait_for_begin(process: subprocess.Popen[str], watcher: Watcher, limit_s: float = 60.0) -> None:
+    """Wait until the program says that nobody speaks; one that has ended says why."""
+    ends_s = time.monotonic() + limit_s  # on a busy machine imports alone can take long
+    while not any(seen.state == "silence" for seen in list(watcher.seen)):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < ends_s, f"no frame came within {limit_s} s"
+        time.sleep(0.01)
 
 
 def flite(text: str, path: Path) -> Path:
