@@ -35,7 +35,7 @@ def test_every_word_of_the_page_is_understood_and_every_event_is_json() -> None:
     kinds = [read_word(line).kind for line in words]
     assert set(kinds) == {"start", "end", "clear", "rest", "mood", "look", "gesture"}
     told = [json.loads(line)["type"] for line in events]
-    assert told == ["ready", "queued", "started", "finished", "refused"]
+    assert told == ["ready", "queued", "started", "finished", "done", "refused"]
 
 
 def test_the_client_in_python_is_heard_whole(tmp_path: Path) -> None:
