@@ -129,3 +129,15 @@ def test_any_bytes_are_a_configuration_or_a_list_of_mistakes(content: bytes) -> 
         file.flush()
         with contextlib.suppress(ConfigurationMistakesError):
             load(Path(file.name))
+
+
+@pytest.mark.parametrize("key", ["amount", "enabled", "brows"])
+def test_old_keys_of_prosody_are_refused_with_the_names_of_the_new_ones(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "old.conf"
+    path.write_text(f"[prosody]\n{key} = 0.5\n", encoding="utf-8")
+    for layers in ({"config": path}, {"overrides": (f"prosody.{key}=0.5",)}):
+        with pytest.raises(ConfigurationMistakesError) as caught:
+            load(**layers)
+        told = str(caught.value)
+        assert "prosody" in told
+        assert all(f"effort.{name}" in told for name in ("amount", "mouth", "brows", "eyes", "cheeks", "head"))
