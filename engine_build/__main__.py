@@ -13,6 +13,7 @@ COMMANDS = {
     "voices": ("engine_build.voices.make_voices", "make more voices: changed recordings, synthetic speakers, noise"),
     "transcribed": ("engine_build.voices.transcribed_corpus", "label recordings of which only the words are known"),
     "train": ("engine_build.training.train", "train a network; a killed run goes on"),
+    "folds": ("engine_build.training.folds", "train small networks to tell what a voice never heard gets"),
     "evaluate": (
         "engine_build.evaluation.evaluate",
         "measure a network on recordings with labels: report.html, report.json",
