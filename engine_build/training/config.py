@@ -53,7 +53,8 @@ class TrainConfig:
         sample_rate_hz: Rate that features are computed at.
         frame_rate: Frames a second, numerator and denominator.
         channels: Names, in order.
-        masked_prefixes: Channels with these prefixes are never trained: blinks follow the sentence and not the voice,
+        masked_prefixes: Channels with these prefixes are never trained: blinks follow the sentence and not the voice, a
+            camera in front hardly sees a jaw that comes forward,
             and what brows and cheeks of few filmed speakers did would be a constant in every other face.
         lookahead_ms: How much later than its sound a face is known.
         corpora: To train on.
@@ -81,7 +82,7 @@ class TrainConfig:
     sample_rate_hz: int = 44_100
     frame_rate: tuple[int, int] = (30, 1)
     channels: tuple[str, ...] = ARKIT_CHANNELS
-    masked_prefixes: tuple[str, ...] = ("brow", "cheek", "eye", "noseSneer", "tongueOut")
+    masked_prefixes: tuple[str, ...] = ("brow", "cheek", "eye", "noseSneer", "tongueOut", "jawForward")
     lookahead_ms: float = 0.0
     corpora: tuple[CorpusSpec, ...] = ()
     validation: tuple[CorpusSpec, ...] = ()
