@@ -9,10 +9,10 @@ from torch.nn import functional
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]  # of a recurrent layer: from input, from state, and their biases
 
 UNIT_DB = 60.0  # the features count level in units of 60 dB (`scale_db` of the manifest)
-PEAK_FALL = 1.5 / 30.0 / UNIT_DB  # the running peak falls 1.5 dB a second at 30 frames a second
+PEAK_FALL_DB_PER_S = 1.5  # of the running peak
 QUIETEST_PEAK = -1.0  # a stream never louder than 60 dB under full scale is silence altogether
-MEAN_PRIOR_FRAMES = 30.0  # one second of speech weighs as much as the mean voice of training
-MEAN_KEEP = 1.0 - 1.0 / (8.0 * 30.0)  # the running mean forgets with a time constant of eight seconds of speech
+MEAN_PRIOR_S = 1.0  # so much speech weighs as much as the mean voice of training
+MEAN_S = 8.0  # time constant, in speech, with which the running mean forgets
 
 
 class LevelNormaliser(nn.Module):
@@ -25,12 +25,16 @@ class LevelNormaliser(nn.Module):
     Args:
         n_bands: Mel bands of a column.
         columns_per_frame: Columns that one frame brings; peak and mean move once a frame.
+        frames_per_s: Frames a second.
     """
 
     mean_prior: Tensor
 
-    def __init__(self, n_bands: int, columns_per_frame: int) -> None:
+    def __init__(self, n_bands: int, columns_per_frame: int, frames_per_s: float = 30.0) -> None:
         super().__init__()
+        self.peak_fall = PEAK_FALL_DB_PER_S / frames_per_s / UNIT_DB
+        self.prior_frames = MEAN_PRIOR_S * frames_per_s
+        self.mean_keep = 1.0 - 1.0 / (MEAN_S * frames_per_s)
         self.n_bands = n_bands
         self.columns_per_frame = columns_per_frame
         self.register_buffer("mean_prior", torch.full((n_bands,), 0.5))  # set from the data before training
@@ -45,15 +49,15 @@ class LevelNormaliser(nn.Module):
         loudest = columns.amax(dim=(2, 3)) - QUIETEST_PEAK
         levels, means = [], []
         for t in range(columns.shape[1]):
-            peak = torch.maximum(torch.relu(peak - PEAK_FALL), loudest[:, t : t + 1])
+            peak = torch.maximum(torch.relu(peak - self.peak_fall), loudest[:, t : t + 1])
             offset = (peak + QUIETEST_PEAK)[:, :, None]
             level = torch.relu(columns[:, t] - offset + 1.0)
-            mean = (total + MEAN_PRIOR_FRAMES * self.mean_prior) / (weight + MEAN_PRIOR_FRAMES)
+            mean = (total + self.prior_frames * self.mean_prior) / (weight + self.prior_frames)
             means.append(mean)
             levels.append(level)
             speech = torch.clamp(4.0 * level.amax(dim=(1, 2))[:, None] - 2.0, 0.0, 1.0)  # 1 within 15 dB of the peak
-            total = MEAN_KEEP * total + speech * level.mean(dim=2)
-            weight = MEAN_KEEP * weight + speech
+            total = self.mean_keep * total + speech * level.mean(dim=2)
+            weight = self.mean_keep * weight + speech
         after["peak"], after["mean_sum"], after["mean_weight"] = peak, total, weight
         level = torch.stack(levels, dim=1)  # [batch, n_frames, n_bands, columns_per_frame]
         centred = level - torch.stack(means, dim=1)[:, :, :, None]

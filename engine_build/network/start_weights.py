@@ -52,7 +52,8 @@ def _take_export(path: Path, network: Any, features: NDArray[np.float32]) -> Non
     from edge.manifest import load_manifest
     from engine_build.network.fold import folded_pairs
 
-    found = exported_weights(read_network(load_manifest(path))[0])
+    manifest = load_manifest(path)
+    found = exported_weights(read_network(manifest)[0], float(manifest.frame_rate))
     pairs = folded_pairs(network)
     biases = {}
     for name, convolution, _ in pairs:
@@ -73,15 +74,19 @@ def _take_export(path: Path, network: Any, features: NDArray[np.float32]) -> Non
     _set_norms(network, pairs, biases, features)
 
 
-def exported_weights(model: Any) -> dict[str, NDArray[np.float32]]:
+def exported_weights(model: Any, frames_per_s: float = 30.0) -> dict[str, NDArray[np.float32]]:
     """Return the weights of an exported graph under the names that the network has for them.
 
     Most keep their name, behind that of the wrappers around the network; products written as MatMul hold theirs
     transposed under a number, and are known by the name of their node.
+
+    Args:
+        model: The ONNX model.
+        frames_per_s: Its frames a second.
     """
     from onnx import numpy_helper
 
-    from engine_build.network.layers import MEAN_PRIOR_FRAMES
+    from engine_build.network.layers import MEAN_PRIOR_S
 
     stored = {tensor.name: numpy_helper.to_array(tensor).astype(np.float32) for tensor in model.graph.initializer}
     found = {_own_name(name, "."): value for name, value in stored.items() if not name.startswith("onnx::")}
@@ -96,7 +101,7 @@ def exported_weights(model: Any) -> dict[str, NDArray[np.float32]]:
         elif node.op_type == "Conv":  # a product with whole maps; its bias kept the name
             found[_own_name(node.input[2], ".").replace("bias", "weight")] = value.reshape(len(value), -1)
         elif node.op_type == "Add" and place[0] == "normalise":
-            found["normalise.mean_prior"] = value / MEAN_PRIOR_FRAMES
+            found["normalise.mean_prior"] = value / (MEAN_PRIOR_S * frames_per_s)
     return found
 
 

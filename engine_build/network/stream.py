@@ -20,6 +20,7 @@ from engine_build.network.layers import CausalColumns, GatedUnit, LevelNormalise
 
 N_HEAD_ANGLES = 3  # pitch, yaw, roll
 HEAD_RANGE_DEG = 30.0  # the head output is tanh times this
+BLOCK_FRAMES_PER_S = 30.0  # of the frames that the residual block looks at: of more, every second or third
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class StreamConfig:
         n_channels: Activations.
         n_bands: Mel bands of a column.
         columns_per_frame: New columns that a frame brings.
+        frames_per_s: Frames a second; the residual block reaches back about as far in time at any rate.
         first_maps: Maps of the first convolution over bands and time.
         second_maps: Maps of the second.
         width: Maps of the convolutions over frames.
@@ -42,6 +44,7 @@ class StreamConfig:
     n_channels: int = 52
     n_bands: int = 80
     columns_per_frame: int = 3
+    frames_per_s: float = 30.0
     first_maps: int = 16
     second_maps: int = 48
     width: int = 256
@@ -85,7 +88,7 @@ class StreamNetwork(nn.Module):
     def __init__(self, config: StreamConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or StreamConfig()
-        self.normalise = LevelNormaliser(config.n_bands, config.columns_per_frame)
+        self.normalise = LevelNormaliser(config.n_bands, config.columns_per_frame, config.frames_per_s)
         self.first = CausalColumns(2, config.first_maps, n_bands_kernel=7, n_columns_kernel=3, band_stride=2)
         self.second = CausalColumns(
             config.first_maps, config.second_maps, n_bands_kernel=5, n_columns_kernel=3, band_stride=2
@@ -94,7 +97,8 @@ class StreamNetwork(nn.Module):
         self.gather_kernel = 2 * config.columns_per_frame
         self.gather = nn.Conv1d(flat, config.width, self.gather_kernel, stride=config.columns_per_frame)
         self.block_kernel = 5
-        self.block = nn.Conv1d(config.width, config.width, self.block_kernel)
+        self.block_dilation = max(1, round(config.frames_per_s / BLOCK_FRAMES_PER_S))
+        self.block = nn.Conv1d(config.width, config.width, self.block_kernel, dilation=self.block_dilation)
         self.recurrent = GatedUnit(config.width, config.hidden) if config.hidden else None
         joined = config.width + config.hidden
         self.dense = nn.Linear(joined, 128)
@@ -122,7 +126,7 @@ class StreamNetwork(nn.Module):
             "first_columns": self.first.state_shape(config.n_bands),
             "second_columns": self.second.state_shape(config.n_bands // 2),
             "gather_columns": (self.gather.in_channels, self.gather_kernel - config.columns_per_frame),
-            "block_frames": (config.width, self.block_kernel - 1),
+            "block_frames": (config.width, self.block_dilation * (self.block_kernel - 1)),
         }
         if config.hidden:
             shapes["hidden"] = (config.hidden,)

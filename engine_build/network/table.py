@@ -9,7 +9,9 @@ from typing import Any
 from edge.errors import ConfigurationError
 
 
-def make_network(name: str, options: Mapping[str, Any], n_channels: int, columns_per_frame: int = 3) -> Any:
+def make_network(
+    name: str, options: Mapping[str, Any], n_channels: int, columns_per_frame: int = 3, frames_per_s: float = 30.0
+) -> Any:
     """Return an untrained network.
 
     Args:
@@ -17,6 +19,7 @@ def make_network(name: str, options: Mapping[str, Any], n_channels: int, columns
         options: Fields of its config class that differ from the default.
         n_channels: Activations.
         columns_per_frame: Columns that a frame brings ("stream" only).
+        frames_per_s: Frames a second ("stream" only).
 
     Raises:
         ConfigurationError: Unknown name or option.
@@ -40,4 +43,5 @@ def make_network(name: str, options: Mapping[str, Any], n_channels: int, columns
     values = {"n_channels": n_channels, **options}
     if name == "stream":
         values.setdefault("columns_per_frame", columns_per_frame)
+        values.setdefault("frames_per_s", frames_per_s)
     return network_class(config_class(**values))

@@ -17,6 +17,7 @@ from engine_build.data.corpus import Corpus, FeatureSpec
 from engine_build.data.frame_labels import interpolate_rows
 
 Float32Array = NDArray[np.float32]
+LEAST_S = 1.0  # of a clip, behind a beginning that is drawn
 
 
 @dataclass
@@ -68,6 +69,7 @@ class BatchSampler:
         self.seed = seed
         weights = np.array([corpus.spec.weight for corpus in corpora], float)
         self._share = weights / weights.sum()
+        self._n_least = round(LEAST_S * float(features.frame_rate))
         self.has_levels = features.features["kind"] == "log_mel"
         if self.has_levels:
             self._band_hz = band_centres_hz(features)
@@ -92,7 +94,7 @@ class BatchSampler:
         while n_have < n_source:
             frames = corpus.clip_frames(int(rng.integers(len(corpus.clips))))
             n_clip = frames.stop - frames.start
-            offset = int(rng.integers(0, max(1, n_clip - 30))) if n_clip > n_source or not pieces else 0
+            offset = int(rng.integers(0, max(1, n_clip - self._n_least))) if n_clip > n_source or not pieces else 0
             if rng.random() < 0.5 and n_clip <= n_source:
                 offset = 0
             pieces.append(np.arange(frames.start + offset, frames.stop))

@@ -102,6 +102,11 @@ class TrainConfig:
     n_threads: int = 1
     device: str = "auto"
 
+    @property
+    def frames_per_s(self) -> float:
+        """Return the frame rate as a number."""
+        return float(Fraction(*self.frame_rate))
+
     def feature_spec(self) -> FeatureSpec:
         """Return what the network takes."""
         return FeatureSpec(self.features, self.sample_rate_hz, Fraction(*self.frame_rate))

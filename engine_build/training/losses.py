@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 LIPS_PASS = 0.1  # slope of the gap below 0: lips that would pass through each other are shown as met
-CLOSURE_EARLY, CLOSURE_LATE = 2, 1  # frames: lips may meet up to 67 ms before a /p b m/ is heard, and 33 ms after
+CLOSURE_EARLY_S, CLOSURE_LATE_S = 2 / 30, 1 / 30  # lips may meet so long before a /p b m/ is heard, and after
+VELOCITY_FRAMES_PER_S = 30.0  # the rate at which a difference between frames counts as it is
 CLOSED_AT_MOST = 6.0  # labels with a gap up to this many times `met` are closures, seen at too few frames a second
 
 
@@ -122,10 +123,11 @@ def largest_change(one: Tensor, other: Tensor) -> Tensor:
     return (one - other).abs().amax(dim=(1, 2)).mean()
 
 
-def narrowest_near(gap: Tensor) -> Tensor:
-    """Return the least gap from `CLOSURE_EARLY` frames before to `CLOSURE_LATE` after each frame, [batch, n_frames]."""
-    padded = functional.pad(-gap[:, None], (CLOSURE_EARLY, CLOSURE_LATE), value=-torch.inf)
-    return -functional.max_pool1d(padded, CLOSURE_EARLY + 1 + CLOSURE_LATE, stride=1)[:, 0]
+def narrowest_near(gap: Tensor, frames_per_s: float = 30.0) -> Tensor:
+    """Return the least gap from CLOSURE_EARLY_S before to CLOSURE_LATE_S after each frame, [batch, n_frames]."""
+    early, late = (round(time_s * frames_per_s) for time_s in (CLOSURE_EARLY_S, CLOSURE_LATE_S))
+    padded = functional.pad(-gap[:, None], (early, late), value=-torch.inf)
+    return -functional.max_pool1d(padded, early + 1 + late, stride=1)[:, 0]
 
 
 def face_loss(
@@ -137,6 +139,7 @@ def face_loss(
     scale: LabelScale,
     weights: LossWeights,
     over_all: Callable[[Tensor], Tensor] = alone,
+    frames_per_s: float = 30.0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss and its terms; 0 where nothing has weight.
 
@@ -150,6 +153,7 @@ def face_loss(
         weights: Of the terms.
         over_all: Sums the terms' weights over the processes that share a batch; the sum of what they return is then
             the loss of the whole batch.
+        frames_per_s: Frames a second.
     """
     trust = target.trust[:, None, None]
     confidence = target.confidence * trust
@@ -158,7 +162,7 @@ def face_loss(
     parts = {"activations": weighted(error.square() / scale.channel_std, confidence)}
     at_rest = confidence * (target.activations < 0.02)
     parts["sparse"] = (activations * at_rest).sum(), confidence.sum()
-    steps = error[:, 1:] - error[:, :-1]
+    steps = (error[:, 1:] - error[:, :-1]) * (frames_per_s / VELOCITY_FRAMES_PER_S)
     parts["velocity"] = (steps.square() * by_channel[:, 1:]).sum(), confidence[:, 1:].sum()
     known = ~torch.isnan(target.geometry) * trust
     wanted = torch.nan_to_num((target.geometry - scale.geometry_mean) / scale.geometry_std)
@@ -167,7 +171,7 @@ def face_loss(
     lips = (torch.cat([apart, lips[..., 1:]], dim=-1) - scale.geometry_mean) / scale.geometry_std
     parts["lips"] = weighted((lips - wanted).square(), known)
     closing = torch.isin(target.phones, scale.closing) & (target.geometry[..., 0] < CLOSED_AT_MOST * scale.met)
-    narrowest = narrowest_near(apart[..., 0])
+    narrowest = narrowest_near(apart[..., 0], frames_per_s)
     parts["closures"] = weighted(torch.relu(narrowest - scale.met) / scale.geometry_std[0], closing.float())
     if geometry is not None:
         parts["geometry"] = weighted((geometry - wanted).square(), known)

@@ -69,7 +69,7 @@ def build_network(config: TrainConfig) -> Any:
     from engine_build.network.table import make_network
 
     columns = int(config.features.get("n_columns", 0))
-    return make_network(config.network, dict(config.options), len(config.channels), columns)
+    return make_network(config.network, dict(config.options), len(config.channels), columns, config.frames_per_s)
 
 
 class Trainer:
@@ -181,6 +181,7 @@ class Trainer:
             self.scale,
             self.config.loss,
             self.ranks.summed,
+            self.config.frames_per_s,
         )
         if self.config.loss.level and self.sampler.has_levels:
             terms["level"] = self._level_change(whole.features)

@@ -13,17 +13,21 @@ from tests.requirements import need_module
 torch = need_module("torch")
 
 from calibration.float_network import read_network  # noqa: E402  (torch may be missing)
+from edge.app import make_pipeline  # noqa: E402  (torch may be missing)
+from edge.backends.onnx_runtime import OnnxRuntimeBackend  # noqa: E402  (torch may be missing)
 from edge.errors import ConfigurationError, InputError  # noqa: E402  (torch may be missing)
+from edge.frames import AudioChunk  # noqa: E402
 from edge.manifest import load_manifest  # noqa: E402
+from edge.metrics.counters import Metrics  # noqa: E402
 from engine_build.__main__ import main  # noqa: E402
 from engine_build.data.corpus import CorpusSpec  # noqa: E402
 from engine_build.data.frame_labels import load_corpus  # noqa: E402
 from engine_build.evaluation.evaluate import evaluate, read_spoken, write_report  # noqa: E402
 from engine_build.export import export_network, load_trained, mix_weights, sealed  # noqa: E402
 from engine_build.network.start_weights import exported_weights  # noqa: E402
-from engine_build.training.config import TrainConfig, from_json  # noqa: E402
-from engine_build.training.losses import largest_change  # noqa: E402
-from engine_build.training.train import Trainer, as_target  # noqa: E402
+from engine_build.training.config import STREAM_FEATURES, TrainConfig, from_json  # noqa: E402
+from engine_build.training.losses import largest_change, narrowest_near  # noqa: E402
+from engine_build.training.train import Trainer, as_target, build_network  # noqa: E402
 from engine_build.voices.recording_phones import write_phones  # noqa: E402
 from tests.engine_build.tiny_dataset import write_tiny_dataset  # noqa: E402
 
@@ -317,3 +321,43 @@ def test_every_file_of_a_run_knows_what_no_data_has_taught(dataset: Path, tmp_pa
     taught = [load_trained(tmp_path / "run", name)[1].masked_channels for name in ("best.pt", "checkpoint.pt")]
     assert taught[0] == taught[1]
     assert {"mouthClose", "jawLeft"} <= set(taught[0])
+
+
+FAST = {
+    "frame_rate": [60, 1],
+    "features": {**STREAM_FEATURES, "hop": 245},  # three columns a frame, as at 30
+    "n_frames": 40,
+}
+
+
+def test_a_network_of_60_frames_a_second_is_trained_exported_and_run_by_the_runtime(
+    dataset: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(config_for(dataset, **FAST), tmp_path / "run", tmp_path / "cache", quiet=True)
+    slow = build_network(config_for(dataset))
+    assert trainer.network.normalise.peak_fall == pytest.approx(slow.normalise.peak_fall / 2)
+    reach = [one.initial_state(1)["block_frames"].shape[2] for one in (slow, trainer.network)]
+    assert reach[1] == 2 * reach[0]
+    trainer.train()
+    config, network = load_trained(tmp_path / "run")
+    facts = {"name": "tiny60", "version": "1", "licence": "none"}
+    assert export_network(network, config, tmp_path / "tiny60.json", facts) < 1e-4
+    manifest = load_manifest(tmp_path / "tiny60.json")
+    assert manifest.frame_rate == 60
+    session = OnnxRuntimeBackend().open(manifest)
+    pipeline = make_pipeline(manifest, session, lambda: manifest.sample_rate_hz, [], Metrics())
+    times_s: list[float] = []
+    sound = np.random.default_rng(0).normal(0, 0.05, manifest.sample_rate_hz).astype(np.float32)
+    pipeline.process(AudioChunk(sound, 0, 1.0), lambda frame: times_s.append(frame.end_sample_index))
+    pipeline.close()
+    np.testing.assert_array_equal(np.diff(times_s), 735)
+    assert len(times_s) == 60
+    from_export = config_for(dataset, **FAST, start_from=str(tmp_path / "tiny60.json"))
+    again = Trainer(from_export, tmp_path / "again", tmp_path / "cache", quiet=True)
+    np.testing.assert_allclose(again.network.normalise.mean_prior, network.normalise.mean_prior, rtol=1e-5)
+
+
+def test_the_loss_of_the_same_movement_is_the_same_at_60_frames_a_second() -> None:
+    gap = torch.rand(1, 50)
+    slow, fast = narrowest_near(gap, 30.0), narrowest_near(gap.repeat_interleave(2, dim=1), 60.0)
+    torch.testing.assert_close(fast[:, 1::2][:, 2:-2], slow[:, 2:-2])
