@@ -89,7 +89,7 @@ class Parting:
 
 
 class Sealing:
-    """The second half, behind everything that moves a mouth: close what was closed.
+    """The second half, behind everything that moves a mouth: close what was closed, and no further than lips touch.
 
     Args:
         lips: As `Meeting` has them.
@@ -114,7 +114,11 @@ class Sealing:
         if self._lips is None or share <= 0 or frame.state not in SPEAKING:
             return
         values = frame.activations
-        over_mm = float(np.dot(values, self._slopes)) + self._lips.rest_mm - shown_gap_mm(self._lips, share)
+        gap_mm = float(np.dot(values, self._slopes)) + self._lips.rest_mm
+        if gap_mm < 0:  # a lip that is drawn over the other: the curve of `mouthClose` rises more than the jaw's there
+            values[self._closer] -= min(float(values[self._closer]), gap_mm / float(self._slopes[self._closer]))
+            return
+        over_mm = gap_mm - shown_gap_mm(self._lips, share)
         if over_mm <= 0:
             return
         over_mm *= share  # a gap of `parted_mm` is left as wide as it is shown

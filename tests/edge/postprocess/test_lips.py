@@ -43,6 +43,14 @@ def test_what_it_opened_is_left_alone_and_so_is_all_but_the_lips(face: np.ndarra
     np.testing.assert_array_equal(sealed(CLOSED, face)[untouched], face[untouched])
 
 
+@given(hnp.arrays(np.float32, 6, elements=st.floats(0, 0.875, width=32)))
+def test_no_lip_is_drawn_over_the_other(face: np.ndarray) -> None:
+    face[CHANNELS.index("mouthPucker")] = 0.0
+    shown = sealed(CLOSED, face)
+    assert float(shown @ SLOPES) >= -0.01
+    assert (shown >= 0).all()
+
+
 def test_a_face_at_rest_may_open_its_mouth_in_a_mood() -> None:
     np.testing.assert_array_equal(sealed(np.zeros(6, np.float32), OPEN, State.SILENCE), OPEN)
 
