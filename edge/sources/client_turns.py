@@ -36,6 +36,7 @@ class ClientTurns:
     """
 
     is_over = False
+    n_of_others = 0
 
     def __init__(
         self, listener: Listener, make_spoken: Callable[[], SpokenBytes], rate_hz: int, most_waiting: int, clears: bool
@@ -118,10 +119,11 @@ class ClientTurns:
         else:
             self._note(writer)
 
-    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
+    def take_clear(self, n_given: int, n_unheard: int) -> bool:
         """Return, once, that the client that speaks has gone; others' sound before its own is heard."""
         is_asked, self._is_clear_asked = self._is_clear_asked, False
-        return max(0, n_unheard - n_given) if is_asked else None
+        self.n_of_others = max(0, n_unheard - n_given)
+        return is_asked
 
     def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
         """Do nothing: nobody is told."""

@@ -74,6 +74,7 @@ class FileTurns:
     """
 
     is_wanted = False
+    n_of_others = 0
 
     def __init__(self, *sources: AudioSource, resampler_for: ResamplerFor | None = None) -> None:
         self._sources = sources
@@ -133,9 +134,9 @@ class FileTurns:
         self._saying = None
         self.is_over = self._next is None
 
-    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
-        """Return None: a file is not interrupted."""
-        return None
+    def take_clear(self, n_given: int, n_unheard: int) -> bool:
+        """Return False: a file is not interrupted."""
+        return False
 
     def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
         """Do nothing: nobody is told."""

@@ -24,6 +24,7 @@ class PipedTurns:
     """
 
     is_wanted = False
+    n_of_others = 0
 
     def __init__(
         self, make_decoder: Callable[[], Decoder], make_spoken: Callable[[int], SpokenBytes], rate_hz: int
@@ -92,9 +93,9 @@ class PipedTurns:
         if self._writer is not None:
             self._writer.go_on()
 
-    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
-        """Return None: who writes into a pipe has no word for it."""
-        return None
+    def take_clear(self, n_given: int, n_unheard: int) -> bool:
+        """Return False: who writes into a pipe has no word for it."""
+        return False
 
     def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
         """Do nothing: nobody is told."""

@@ -239,12 +239,11 @@ class TalkSource:
     def _is_cleared(self) -> bool:
         """Return whether what is said is to end now; where others are still to be heard before it, let it end then."""
         n_unheard = 0 if self._played is None else self._played.n_droppable
-        n_of_others = self._turns.take_clear(self._n_said, n_unheard)
-        if n_of_others is None:
+        if not self._turns.take_clear(self._n_said, n_unheard):
             return self._played is not None and self._played.is_cut_due()
-        if n_of_others == 0 or self._played is None:
+        if self._played is None or self._turns.n_of_others == 0:
             return True
-        self._played.cut_later(n_unheard - n_of_others)
+        self._played.cut_later(n_unheard - self._turns.n_of_others)
         self._saying, self._n_said = None, 0
         return False
 

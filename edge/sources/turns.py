@@ -32,7 +32,13 @@ class Saying(Protocol):
 
 
 class Turns(Protocol):
-    """Writers and the order of what they say. Everything but `open` and `close` is called by one thread."""
+    """Writers and the order of what they say. Everything but `open` and `close` is called by one thread.
+
+    Attributes:
+        n_of_others: Of a clear that was just taken: how many unheard samples of others come before what is cleared.
+    """
+
+    n_of_others: int
 
     @property
     def description(self) -> str:
@@ -74,15 +80,12 @@ class Turns(Protocol):
         """Take note that it was said to its end, and how much that was."""
         ...
 
-    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
-        """Return, once, that what is said now is to end at once: how much of others is to be heard before it ends.
+    def take_clear(self, n_given: int, n_unheard: int) -> bool:
+        """Return, once, whether what is said now is to end, and let `n_of_others` say what is to be heard before.
 
         Args:
             n_given: Samples of the present turn.
             n_unheard: How many of the newest samples of speech that were given have not been heard.
-
-        Returns:
-            How many of those are of others and come before what is cleared; None where nothing is cleared.
         """
         ...
 

@@ -51,6 +51,7 @@ class AgentTurns:
     """
 
     is_over = False
+    n_of_others = 0
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
@@ -134,11 +135,11 @@ class AgentTurns:
             self._leaving.append(utterance)
             self._later(lambda: self._end(utterance))
 
-    def take_clear(self, n_given: int, n_unheard: int) -> int | None:
-        """Return, once, that what is said now is to end at once: how much of others is to be heard before it ends."""
+    def take_clear(self, n_given: int, n_unheard: int) -> bool:
+        """Return, once, whether what is said now is to end; `n_of_others` says what is to be heard before."""
         asked, self._cleared = self._cleared, []
         if not asked:
-            return None
+            return False
         # What was given and is not heard, newest first: of the present turn, then of what was given whole before.
         speaking, n_kept, is_cut = self._speaking, 0, False
         given = [] if speaking is None else [(speaking, n_given)]
@@ -152,7 +153,8 @@ class AgentTurns:
                 self.counts.cleared += 1
                 self._leave(utterance, is_cleared=True)
                 is_cut = True
-        return n_kept if is_cut else None
+        self.n_of_others = n_kept
+        return is_cut
 
     def tell_by(self, later: Callable[[Callable[[], None]], None]) -> None:
         """Have what is told of utterances wait until the sound that was given before has left."""
