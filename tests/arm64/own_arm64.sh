@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Run au-edge on arm64 without such a machine, and compare every frame with this one's:
 #
-#     sudo tests/arm64/own_arm64.sh [PYTHON] [FOLDER]     (default .venv/bin/python, a temporary folder; some 20 minutes)
+#     sudo tests/arm64/own_arm64.sh [PYTHON] [FOLDER]     (default .venv/bin/python, a temporary folder; an hour or two)
 #
 # debootstrap makes a Debian for arm64 in FOLDER (3 GB), qemu-user runs its programs; both are Debian packages, and where
 # they are not installed they are fetched with apt-get and unpacked beside that root. There a copy of this checkout does
@@ -30,7 +30,10 @@ if [ "${3:-}" = inside ]; then
     mount --rbind /proc "$root/proc"
     mount --rbind /sys "$root/sys"
     in_root() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 PIP_CERT="$certificates" \
-        PIP_DEFAULT_TIMEOUT=180 PYTHONUNBUFFERED=1 chroot "$root" "$@"; }
+        PIP_DEFAULT_TIMEOUT=180 PIP_CONSTRAINT=/constraints.txt QEMU_CPU=cortex-a76 PYTHONUNBUFFERED=1 \
+        chroot "$root" "$@"; }
+    # Newer ones end by SIGSEGV when they are imported under qemu 7.2; on real processors the two gave the same frames.
+    echo "onnxruntime<1.24" >"$root/constraints.txt"
     certificates=/etc/ssl/certs/of-the-machine.crt
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
     cp -L /etc/ssl/certs/ca-certificates.crt "$root$certificates" # what this machine trusts, a proxy's too
