@@ -19,6 +19,7 @@ SPEAKING = (State.LIVE, State.HELD)  # a face that is held still speaks: its lip
 CLOSER = "mouthClose"
 OPENER = "jawOpen"
 PARTING = ("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
+PRESSED_MM = 1.6  # how far met lips may press into each other: at 0 the corners of some faces show teeth
 PARTING_LEFT = 0.15  # share of the parting channels that closed lips keep: a snarl or a funnel may still be seen
 
 
@@ -89,7 +90,7 @@ class Parting:
 
 
 class Sealing:
-    """The second half, behind everything that moves a mouth: close what was closed, and no further than lips touch.
+    """The second half, behind everything that moves a mouth: close what was closed, and no further than lips press.
 
     Args:
         lips: As `Meeting` has them.
@@ -115,8 +116,9 @@ class Sealing:
             return
         values = frame.activations
         gap_mm = float(np.dot(values, self._slopes)) + self._lips.rest_mm
-        if gap_mm < 0:  # a lip that is drawn over the other: the curve of `mouthClose` rises more than the jaw's there
-            values[self._closer] -= min(float(values[self._closer]), gap_mm / float(self._slopes[self._closer]))
+        over_mm = gap_mm + PRESSED_MM
+        if over_mm < 0:  # a lip is drawn over the other: the curve of `mouthClose` rises more than the jaw's there
+            values[self._closer] -= min(float(values[self._closer]), over_mm / float(self._slopes[self._closer]))
             return
         over_mm = gap_mm - shown_gap_mm(self._lips, share)
         if over_mm <= 0:

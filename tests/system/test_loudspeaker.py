@@ -309,10 +309,11 @@ def test_a_tick_of_sync_opens_the_mouth_when_it_leaves_the_loudspeaker(hall: dic
     began_s = time.monotonic()
     ticks = Ticks(make("mono_44"), SystemClock())
     by_eye = ByEye(ticks, [face], ["jawOpen"], 1 / 30, 0.0, SystemClock())  # type: ignore[list-item]
-    by_eye.run(lambda: "q" if time.monotonic() - began_s > 4.0 else "", io.StringIO())
+    by_eye.run(lambda: "q" if time.monotonic() - began_s > 5.0 else "", io.StringIO())
     sound, times_s = audience.heard_at_once()
     loud_s = times_s[(np.abs(sound) > 0.1) & (times_s > began_s)]
     true_s = loud_s[np.flatnonzero(np.diff(loud_s, prepend=0.0) > 0.5)]
+    true_s = true_s[true_s < began_s + 4.8]  # the face of a later one may be left out by the end
     assert len(true_s) >= 3
     late_s = np.array([face.opened_s[np.argmin(np.abs(np.array(face.opened_s) - t))] - t for t in true_s])
     assert np.all(np.abs(late_s) < 0.030)  # of a clap the loudest part is what is found, a few milliseconds in
