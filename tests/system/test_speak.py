@@ -20,6 +20,9 @@ from tests.virtual_loudspeaker.audience import Audience, open_hall
 from tests.virtual_microphone.air import Device
 
 SECONDS = 6.0
+BLOCK, LOUD = 1024, 0.01
+TOLERANCE = 4 / 32768  # 16 bits, dithered
+HELD_S = 0.04  # docs/talking.md: Python may stand still for so long without being heard
 QUIET = ("--no-view", "-o", "output.osc.enabled=no")
 
 
@@ -44,16 +47,50 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def begin_of(sound: NDArray[np.float32], audience: Audience, since_s: float) -> float:
-    """Return when the first sample of a sound left the loudspeaker; all of it must have been played, unchanged."""
+def begins_of(
+    sound: NDArray[np.float32], rate_hz: int, audience: Audience, since_s: float, may_pause: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Check that all of a sound left the loudspeaker, unchanged, once, in order; return how time and sound went along.
+
+    A card that ran dry, since the machine gave the program no processor for longer than the card holds, pauses in the
+    middle: what follows is later, and none of it is lost.
+
+    Returns:
+        Times in the sound, [n], and when its first sample would have left going by what was heard there, [n].
+    """
     runs = [run for run in audience.heard() if run.start_s > since_s]
-    heard = np.concatenate([run.samples[:, 0] for run in runs])
+    heard = np.concatenate([run.samples[:, 0] for run in runs]).astype(np.float64)
     times_s = np.concatenate([run.times() for run in runs])
-    n = len(heard) + len(sound)
-    match = np.fft.irfft(np.fft.rfft(heard, n) * np.conj(np.fft.rfft(sound, n)), n)
-    first = int(np.argmax(match))
-    np.testing.assert_allclose(heard[first : first + len(sound)], sound, atol=4 / 32768)  # 16 bits, dithered
-    return float(times_s[first])
+    n = 1 << (len(heard) + BLOCK).bit_length()
+    spectrum, power = np.fft.rfft(heard, n), np.concatenate([[0.0], np.cumsum(heard**2)])
+
+    def is_at(place: int, block: NDArray[np.float64]) -> bool:
+        there = heard[place : place + BLOCK]
+        return len(there) == BLOCK and bool(np.abs(there - block).max() < TOLERANCE)
+
+    places: list[tuple[int, int]] = []
+    n_loud = 0
+    for at in range(0, len(sound) - BLOCK, BLOCK):
+        block = sound[at : at + BLOCK].astype(np.float64)
+        if np.abs(block).max() < LOUD:  # may be anywhere
+            continue
+        n_loud += 1
+        place = at + places[-1][1] - places[-1][0] if places else 0
+        if not is_at(place, block):
+            match = np.fft.irfft(spectrum * np.conj(np.fft.rfft(block, n)), n)[: len(heard) - BLOCK + 1]
+            place = int(np.argmin(power[BLOCK:] - power[:-BLOCK] - 2 * match))
+        if is_at(place, block):
+            places.append((at, place))
+    assert len(places) > 0.9 * n_loud, "blocks that were not played, or not in one piece"
+    begins, lefts = np.array(places).T
+    n_paused = np.diff(lefts - begins)
+    assert (n_paused >= 0).all(), "samples were lost, or came before others"
+    assert np.sum(heard**2) == pytest.approx(np.sum(sound.astype(np.float64) ** 2), rel=5e-4), "lost or played twice"
+    if not n_paused.any():
+        first = lefts[0] - begins[0]
+        np.testing.assert_allclose(heard[first : first + len(sound)], sound, atol=TOLERANCE)
+    assert may_pause or not n_paused.any(), f"pauses of {n_paused[n_paused > 0] / rate_hz} s"
+    return begins / rate_hz, times_s[lefts] - begins / rate_hz
 
 
 def test_a_file_is_played_whole_and_its_face_is_in_step(
@@ -69,8 +106,8 @@ def test_a_file_is_played_whole_and_its_face_is_in_step(
         watcher.is_over = True
         watcher.join()
     assert done.returncode == 0, done.stderr
-    sound, _ = soundfile.read(speech, dtype="float32")
-    begin_s = begin_of(sound, audience, began_s)
+    sound, rate_hz = soundfile.read(speech, dtype="float32")
+    sound_s, begins_s = begins_of(sound, rate_hz, audience, began_s, pace.latest_s > HELD_S)
     out = tmp_path / "frames.npz"
     assert au_edge("render", str(speech), "--out", str(out), "--model", "stream-100ms", "--quiet").returncode == 0
     table = np.load(out)
@@ -80,12 +117,12 @@ def test_a_file_is_played_whole_and_its_face_is_in_step(
     seen = np.array([seen.mouth for seen in watcher.seen])
 
     def likeness(late_s: float) -> float:
-        moments = begin_s + table["time_s"] + late_s
+        moments = np.interp(table["time_s"], sound_s, begins_s) + table["time_s"] + late_s
         curves = np.stack([np.interp(moments, seen_s, curve) for curve in seen.T], axis=1)
         return float(np.corrcoef(curves.ravel(), expected.ravel())[0, 1])
 
     late_s = max(np.arange(-0.2, 0.2, 0.002), key=likeness)
-    assert likeness(late_s) > 0.98
+    assert 1 - likeness(late_s) < 0.02 * pace.slowdown  # a face that the machine lets come late is not where it was
     assert abs(late_s) < pace.allowed(0.020)
 
 
