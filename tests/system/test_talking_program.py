@@ -135,7 +135,9 @@ def test_a_clear_at_any_time_is_seen_at_once_and_the_next_sentence_is_whole(tmp_
     print(f"clear to first easing frame, ms: {np.percentile(np.array(lags_s) * 1000, [50, 90, 99]).round(1)}")
     assert wrong == [], log
     assert np.median(lags_s) < pace.allowed(0.05)  # the tail is of the machine; tests/benchmarks has it
-    assert {s.state for s in watcher.seen} <= {"live", "silence", "stopping"}
+    is_late = pace.slowdown > 1.5 or pace.latest_s > 0.03  # a machine that cannot keep up holds its face, and says so
+    late = {"held"} if is_late else set()
+    assert {s.state for s in watcher.seen} <= {"live", "silence", "stopping"} | late
 
 
 @pytest.mark.parametrize("source", ["tcp", "websocket"])
