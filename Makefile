@@ -9,8 +9,8 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python -m
 ARGS ?=
 PYTEST_ARGS ?=
-# How many tests at once. Many of them wait for the program rather than compute.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+# How many tests at once.
+WORKERS ?= $(shell nproc)
 
 .PHONY: run test lint format pins clean
 
@@ -18,10 +18,10 @@ run:
 	@PYTHON="$(PYTHON)" bash .ci/prepare run
 	@$(IN_VENV) edge run --view -o audio.source=auto -o life.enabled=yes -o head.enabled=yes $(ARGS)
 
-# Two runs: many tests at once, then what hears or plays by the clock (marked `realtime`): that waits rather than
-# computes, and two at a time leave each other the processor. 1 is pytest's status for failed tests, 5 for no such tests, as where PYTEST_ARGS names a
-# folder of one kind; after any other there is nothing to go on with. Behind all else in PATH: node, where it came with
-# the Python packages.
+# Two runs: what computes, then the whole program and what hears or plays by the clock (marked `realtime`): that waits
+# rather than computes, and two at a time leave each other the processor. 1 is pytest's status for failed tests, 5 for no
+# such tests, as where PYTEST_ARGS names a folder of one kind; after any other there is nothing to go on with. Behind all
+# else in PATH: node, where it came with the Python packages.
 test: lint
 	@export PATH="$$PATH:$(CURDIR)/$(VENV)/bin"; \
 	$(IN_VENV) pytest -m "not realtime" -n $(WORKERS) --dist worksteal $(PYTEST_ARGS); at_once=$$?; \

@@ -11,6 +11,8 @@ import pytest
 
 from tests.requirements import set_required
 
+_SYSTEM = Path(__file__).parent / "system"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -30,7 +32,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Import only what has such tests where those that go by the clock are asked for: the rest takes longer."""
     if config.getoption("markexpr") != "realtime" or not collection_path.match("test_*.py"):
         return None
+    if _SYSTEM in collection_path.parents:
+        return None
     return True if "pytest.mark.realtime" not in collection_path.read_text(encoding="utf-8") else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before what is not marked is left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of the whole program: beside tests that compute, a browser and the program itself come late."""
+    for item in items:
+        if _SYSTEM in item.path.parents:
+            item.add_marker(pytest.mark.realtime)
 
 
 _MATHS = ctypes.CDLL(ctypes.util.find_library("m"))
