@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.node_lines import NodeLines
+
 HEADAUDIO_PACKAGE = "@met4citizen/headaudio"
 HEADAUDIO_VERSION = "0.1.0"
 _SCRIPT = Path(__file__).with_name("headaudio.mjs")
@@ -66,18 +68,13 @@ class HeadAudio:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            ["node", str(_SCRIPT), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.versions: dict[str, Any] = self._answer()
+        self._node = NodeLines("HeadAudio", _SCRIPT, [str(folder)])
+        self.versions: dict[str, Any] = self._node.first
 
     def run(self, path: Path) -> PeerRun:
         """Let it hear a WAV file."""
-        assert self._process.stdin is not None
         began_s = time.perf_counter()
-        self._process.stdin.write(f"{path}\n")
-        self._process.stdin.flush()
-        found = self._answer()
+        found = self._node.ask(str(path))
         visemes = found["visemes"]
         return PeerRun(
             found["cpu_s"],
@@ -89,17 +86,7 @@ class HeadAudio:
 
     def close(self) -> None:
         """End it."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(10)
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("HeadAudio ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        self._node.close()
 
 
 def run_rhubarb(path: Path, duration_s: float) -> PeerRun:

@@ -27,6 +27,7 @@ from tests.benchmarks.compare.shapes import (
     low_passed,
     one_hot,
 )
+from tests.benchmarks.node_lines import NodeLines
 
 _SCRIPT = Path(__file__).with_name("visemes.mjs")
 LOUDNESS_WINDOW_S = 0.033
@@ -152,17 +153,12 @@ class NodeProgram:
     def __init__(self, key: str, name: str, folder: Path) -> None:
         self.name, self.table = name, OCULUS
         self.needs = "nothing of what follows"
-        self._process = subprocess.Popen(
-            ["node", str(_SCRIPT), key, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.version = str(self._answer()["version"])
+        self._node = NodeLines(name, _SCRIPT, [key, str(folder)])
+        self.version = str(self._node.first["version"])
 
     def hear(self, path: Path) -> Heard:
         """Let it hear a file: as shipped where it eases its visemes by itself, and by our low-pass."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{path}\n")
-        self._process.stdin.flush()
-        found = self._answer()
+        found = self._node.ask(str(path))
         times_s = np.array(found["times_s"])
         active = Shapes(times_s, one_hot(found["active"], len(OCULUS)))
         shown: dict[str, Mouth | Shapes] = {} if found["own"] is None else {"": Shapes(times_s, np.array(found["own"]))}
@@ -171,17 +167,7 @@ class NodeProgram:
 
     def close(self) -> None:
         """End it."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(10)
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        self._node.close()
 
 
 class PyLipSync:
