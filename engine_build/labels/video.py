@@ -56,6 +56,11 @@ def _av() -> Any:
     return av
 
 
+def _reason(error: Exception) -> str:
+    """Return what is wrong without the last line of FFmpeg's log: PyAV adds it or not, as other decoders let it."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def _opened(path: Path) -> Any:
     av = _av()
     if not path.is_file():
@@ -64,7 +69,7 @@ def _opened(path: Path) -> Any:
         return av.open(str(path))
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(
-            f"video {path}", f"it cannot be read ({error})", "Convert it, e.g. ffmpeg -i IN out.mp4"
+            f"video {path}", f"it cannot be read ({_reason(error)})", "Convert it, e.g. ffmpeg -i IN out.mp4"
         ) from error
 
 
@@ -89,7 +94,9 @@ def read_sound(path: Path) -> Sound:
                 pieces += [piece.to_ndarray().ravel() for piece in resampler.resample(frame)]
             pieces += [piece.to_ndarray().ravel() for piece in resampler.resample(None)]
         except av.FFmpegError as error:
-            raise InputError(f"sound of {path}", f"it is damaged ({error})", "Convert the video again") from error
+            raise InputError(
+                f"sound of {path}", f"it is damaged ({_reason(error)})", "Convert the video again"
+            ) from error
         if not pieces:
             raise InputError(f"sound of {path}", "the sound track is empty", "Give a recording with its sound")
         return Sound(np.concatenate(pieces).astype(np.float32), int(stream.rate), start_s or 0.0)
@@ -117,4 +124,6 @@ def pictures(path: Path, start_s: float) -> Iterator[Picture]:
                     raise InputError(f"pictures of {path}", "one has no time stamp", "Convert it to .mp4 or .mkv")
                 yield Picture(frame.to_ndarray(format="rgb24"), float(frame.time) - start_s)
         except av.FFmpegError as error:
-            raise InputError(f"pictures of {path}", f"they are damaged ({error})", "Convert the video again") from error
+            raise InputError(
+                f"pictures of {path}", f"they are damaged ({_reason(error)})", "Convert the video again"
+            ) from error
