@@ -131,6 +131,9 @@ class LoudspeakerStream(DeviceStream):
             feed(mono, self._position, times["output_buffer_dac_time"], arrived_s, bool(flags & OUTPUT_UNDERFLOW))
             self._position += n_samples
         block = self._block[:n_samples]
-        np.multiply(mono[:, None], self._scale, out=block, casting="unsafe")
+        if self._scale != 1.0:  # a conversion to integers cuts off, which takes energy from a quiet sound
+            mono *= self._scale
+            np.rint(mono, out=mono)
+        np.copyto(block, mono[:, None], casting="unsafe")
         self.n_periods += 1
         return block.tobytes(), CONTINUE  # PyAudio takes nothing but bytes: the one allocation of a period
