@@ -8,7 +8,7 @@ another: lips round before /uw/, close before /m/. It hears nothing, so a voice 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,31 +17,13 @@ from numpy.typing import NDArray
 from engine_build.voices.alignment import SILENCE, Span
 
 STEP_S = 0.01  # the time axis of the phones, the aligner's
+LARGEST_SPREAD = 1.5  # of `measure_spread`: beyond it the model knows nothing, and noise would be made larger
 SHAPE_STEP_S = 0.02  # the time axis of the shapes: lips move slowly, and half the steps take half the time
+
 PHONES: tuple[str, ...] = (
-    *(
-        "AA",
-        "AE",
-        "AH",
-        "AO",
-        "AW",
-        "AY",
-        "B",
-        "CH",
-        "D",
-        "DH",
-        "EH",
-        "ER",
-        "EY",
-        "F",
-        "G",
-        "HH",
-        "IH",
-        "IY",
-        "JH",
-        "K",
-    ),
-    *("L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH", SILENCE),
+    *("AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH"),
+    *("K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH"),
+    SILENCE,
 )
 # What the lips and the jaw share, so that a phone that the recordings lack borrows from its kin.
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -179,11 +161,18 @@ def build_network(n_tracks: int, width: int) -> Any:
 
 @dataclass
 class PhoneShapeModel:
-    """Several fitted networks whose answers are averaged, with the scale of the tracks."""
+    """Several fitted networks whose answers are averaged, with the scale of the tracks.
+
+    Attributes:
+        networks: From phones to tracks of mean 0 and standard deviation 1.
+        mean, scale: [n_tracks], of the recordings.
+        spread: [n_tracks], how much farther from the mean the recordings move than the answers (`measure_spread`).
+    """
 
     networks: list[Any]
     mean: Tracks
     scale: Tracks
+    spread: Tracks
 
     def predict(self, phones: Sequence[Span], duration_s: float, fps: float) -> Tracks:
         """Give the tracks of a sentence.
@@ -201,7 +190,7 @@ class PhoneShapeModel:
         features = torch.from_numpy(phone_features(phones, duration_s))[None]
         with torch.no_grad():
             answers = [network.eval()(features)[0].numpy() for network in self.networks]
-        tracks = np.mean(answers, axis=0) * self.scale + self.mean
+        tracks = np.mean(answers, axis=0) * self.scale * self.spread + self.mean
         times_s = np.arange(max(1, round(duration_s * fps))) / fps
         return resample_tracks(tracks.astype(np.float32), 1.0 / SHAPE_STEP_S, times_s - STEP_S / 2)
 
@@ -269,4 +258,35 @@ def fit_phone_shape(
             if progress is not None:
                 progress(number * n_epochs + epoch + 1, n_networks * n_epochs, float(np.mean(losses)))
         networks.append(network)
-    return PhoneShapeModel(networks, mean, scale)
+    model = PhoneShapeModel(networks, mean, scale, np.ones_like(scale))
+    return replace(model, spread=measure_spread(model, sentences))
+
+
+def measure_spread(model: PhoneShapeModel, sentences: Sequence[LabelledSentence]) -> Tracks:
+    """Measure how much farther lips move than the model's answers, which are means over all ways to say a phone.
+
+    Labels that move too little teach a network to move too little. The deviations are taken from each sentence's own
+    mean while it is spoken: how speakers differ, and rest, is not movement.
+
+    Args:
+        model: Its present spread is left out of account.
+        sentences: Recordings with their tracks.
+
+    Returns:
+        [n_tracks], 1 to LARGEST_SPREAD; 1 for what the model does not move.
+    """
+    plain = replace(model, spread=np.ones_like(model.scale))
+    true, told = np.zeros(len(model.scale)), np.zeros(len(model.scale))
+    for sentence in sentences:
+        times_s = np.arange(len(sentence.tracks)) / sentence.fps
+        spoken = np.zeros(len(times_s), dtype=bool)
+        for span in sentence.phones:
+            if span.name != SILENCE:
+                spoken |= (times_s >= span.start_s) & (times_s < span.end_s)
+        if not spoken.any():
+            continue
+        answer = plain.predict(sentence.phones, sentence.duration_s, sentence.fps)[spoken]
+        true += sentence.tracks[spoken].var(axis=0) * spoken.sum()
+        told += answer.var(axis=0) * spoken.sum()
+    ratio = np.sqrt(true / np.maximum(told, 1e-12))
+    return np.where(told > 1e-6, np.clip(ratio, 1.0, LARGEST_SPREAD), 1.0).astype(np.float32)

@@ -31,6 +31,7 @@ def save_shape_model(path: Path, model: PhoneShapeModel, names: tuple[str, ...],
             "networks": [network.state_dict() for network in model.networks],
             "mean": torch.from_numpy(model.mean),
             "scale": torch.from_numpy(model.scale),
+            "spread": torch.from_numpy(model.spread),
             "names": list(names),
             "width": width,
         },
@@ -60,7 +61,7 @@ def load_shape_model(path: Path) -> tuple[PhoneShapeModel, tuple[str, ...]]:
             network = build_network(len(stored["names"]), int(stored["width"]))
             network.load_state_dict(state)
             networks.append(network.eval())
-        model = PhoneShapeModel(networks, np.asarray(stored["mean"]), np.asarray(stored["scale"]))
+        model = PhoneShapeModel(networks, *(np.asarray(stored[name]) for name in ("mean", "scale", "spread")))
         return model, tuple(stored["names"])
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as err:
         raise InputError(f"phone-to-shape model {path}", str(err)[:200], "Delete it: it will be fitted again") from err

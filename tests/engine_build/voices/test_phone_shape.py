@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,34 @@ def test_model_learns_what_phones_do_and_keeps_time(tmp_path: Path) -> None:
     assert names == ("only",)
     one = unheard[0]
     np.testing.assert_array_equal(again.predict(one.phones, 1.0, 50.0), model.predict(one.phones, 1.0, 50.0))
+
+
+def test_told_lips_move_as_far_as_true_ones_where_a_phone_is_said_in_many_ways() -> None:
+    """A mean over what chance decides moves less than any of it: by the spread, unheard sentences have the range."""
+    need_module("torch")
+    rng = np.random.default_rng(4)
+
+    def varied() -> LabelledSentence:
+        one = imitation(rng)
+        knots = rng.uniform(-0.5, 0.5, len(one.tracks) // 4 + 2)  # what no phone tells
+        chance = np.interp(np.arange(len(one.tracks)) / 4, np.arange(len(knots)), knots)[:, None]
+        return replace(one, tracks=(one.tracks + chance).astype(np.float32))
+
+    model = fit_phone_shape([varied() for _ in range(48)], n_networks=1, n_epochs=12, width=24)
+    unheard = [varied() for _ in range(24)]
+
+    def moved(told: Sequence[np.ndarray]) -> float:
+        """Return the standard deviation in speech: the first and last 0.4 s are silence."""
+        return float(np.std(np.concatenate([one[10:-10] - one[10:-10].mean(axis=0) for one in told])))
+
+    true = moved([one.tracks for one in unheard])
+    mean = replace(model, spread=np.ones_like(model.spread))
+    answers = [[m.predict(one.phones, one.duration_s, one.fps) for one in unheard] for m in (mean, model)]
+    assert moved(answers[0]) < 0.8 * true
+    # Never too far, and a little less than true: sentences that it was fitted to are told a little better.
+    assert 0.85 * true < moved(answers[1]) < 1.03 * true
+    for told, spread in zip(*answers, strict=True):  # it says the same, only more of it
+        assert np.corrcoef(told[:, 0], spread[:, 0])[0, 1] == pytest.approx(1.0, abs=1e-4)
 
 
 def test_damaged_model_file_says_what_to_do(tmp_path: Path) -> None:
