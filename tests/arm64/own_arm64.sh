@@ -29,8 +29,13 @@ if [ "${3:-}" = inside ]; then
     echo ":arm64:M::$elf:$mask:$work/qemu:FO" >"$work/binfmt/register" # F: found from within the root too
     mount --rbind /proc "$root/proc"
     mount --rbind /sys "$root/sys"
-    in_root() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 PIP_CERT="$certificates" \
-        PIP_DEFAULT_TIMEOUT=180 PIP_CONSTRAINT=/constraints.txt QEMU_CPU=cortex-a76 PYTHONUNBUFFERED=1 \
+    while read -r folder; do # a mirror that is a folder of this machine, seen from within
+        mkdir -p "$root$folder"
+        mount --bind "$folder" "$root$folder"
+    done <"$work/folders"
+    mapfile -t proxies < <(env | grep -iE '^(https?|ftp|all|no)_proxy=')
+    in_root() { env -i "${proxies[@]}" PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 \
+        PIP_CERT="$certificates" PIP_DEFAULT_TIMEOUT=180 PIP_CONSTRAINT=/constraints.txt QEMU_CPU=cortex-a76 PYTHONUNBUFFERED=1 \
         chroot "$root" "$@"; }
     # Newer ones end by SIGSEGV when they are imported under qemu 7.2; on real processors the two gave the same frames.
     echo "onnxruntime<1.24" >"$root/constraints.txt"
@@ -82,6 +87,9 @@ rm -rf "$root/wheel" && mkdir -p "$root/wheel" "$work/source"
 git -C "$checkout" archive HEAD | tar -x -C "$work/source" # a build leaves files beside the source
 "$python" -m pip wheel -q --no-deps --no-build-isolation -w "$root/wheel" "$work/source"
 rm -r "$work/source"
+# Where pip finds packages here, by its files, its environment and a proxy: the root has none of the three.
+# PIP_USER: where a file says `user = yes`, pip takes that for "list the user's settings only".
+(cd "$checkout" && PIP_USER=0 "$python" -m pip config list | "$python" -m tests.arm64.pip_settings "$root" >"$work/folders")
 # Identities within are those without; they are written from here, since unshare would need the package uidmap for it.
 rm -f "$work/mapped" && mkfifo "$work/mapped"
 # shellcheck disable=SC2016  # expanded inside
