@@ -9,8 +9,8 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python -m
 ARGS ?=
 PYTEST_ARGS ?=
-# How many tests at once.
-WORKERS ?= $(shell nproc)
+# How many tests at once; empty: as many as there are processors.
+WORKERS ?=
 
 .PHONY: run test lint format pins clean
 
@@ -18,25 +18,13 @@ run:
 	@PYTHON="$(PYTHON)" bash .ci/prepare run
 	@$(IN_VENV) edge run --view -o audio.source=auto -o life.enabled=yes -o head.enabled=yes $(ARGS)
 
-# Two runs: what computes, then the whole program and what hears or plays by the clock (marked `realtime`): that waits
-# rather than computes, and two at a time leave each other the processor. 1 is pytest's status for failed tests, 5 for no
-# such tests, as where PYTEST_ARGS names a folder of one kind; after any other there is nothing to go on with. Behind all
-# else in PATH: node, where it came with the Python packages.
-test: lint
-	@export PATH="$$PATH:$(CURDIR)/$(VENV)/bin"; \
-	$(IN_VENV) pytest -m "not realtime" -n $(WORKERS) --dist worksteal $(PYTEST_ARGS); at_once=$$?; \
-	case $$at_once in 0 | 1 | 5) ;; *) exit $$at_once;; esac; \
-	$(IN_VENV) pytest -m realtime -n 2 --dist loadfile $(PYTEST_ARGS); by_clock=$$?; \
-	case "$$at_once $$by_clock" in "0 0" | "0 5" | "5 0") ;; *) \
-	  echo "make test: pytest ended with $$at_once for what runs at once and with $$by_clock for what is marked realtime" >&2; \
-	  exit 1;; \
-	esac
+test:
+	@PYTHON="$(PYTHON)" bash .ci/prepare test
+	@WORKERS="$(WORKERS)" bash .ci/test $(PYTEST_ARGS)
 
 lint:
 	@PYTHON="$(PYTHON)" bash .ci/prepare test
-	$(IN_VENV) ruff check .
-	$(IN_VENV) ruff format --check .
-	$(IN_VENV) mypy
+	@bash .ci/lint
 
 format:
 	@PYTHON="$(PYTHON)" bash .ci/prepare test

@@ -59,6 +59,11 @@ class Pace:
         wall_s, cpu_s, self.latest_s = json.loads(printed)
         self.slowdown = max(1.0, wall_s / cpu_s) if cpu_s else 1.0
 
+    @property
+    def is_late(self) -> bool:
+        """Whether a program that works 30 times a second may have missed its time: it then holds its face."""
+        return self.slowdown > 1.5 or self.latest_s > 0.03
+
     def allowed(self, limit_s: float) -> float:
         """Return what a limit on an idle machine is on this one, in the time that was measured."""
         return limit_s * self.slowdown + self.latest_s

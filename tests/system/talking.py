@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.pace import Pace
 from tests.system.programs import bound_socket, running
 
 MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft", "mouthUpperUpLeft")
@@ -93,6 +94,11 @@ def _wait_for_begin(process: subprocess.Popen[str], watcher: Watcher, limit_s: f
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < ends_s, f"no frame came within {limit_s} s"
         time.sleep(0.01)
+
+
+def states_of(seen: list[Seen], pace: Pace) -> set[str]:
+    """Return the states that came, less "held" where the machine was late: that is then true."""
+    return {one.state for one in seen} - ({"held"} if pace.is_late else set())
 
 
 def flite(text: str, path: Path) -> Path:

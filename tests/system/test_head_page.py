@@ -29,7 +29,7 @@ need("chromium", find_browser() is not None, "a browser to look with: `apt-get i
 SIZE = (360, 360)
 AXE = ROOT / "edge" / "head" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SHOWN = 0.02  # an influence is a float32 that went through JSON and a blend
-SOAK_S = float(os.environ.get("AU_EDGE_SOAK_S", "5"))
+SOAK_S = float(os.environ.get("AU_EDGE_SOAK_S", "3"))
 # The 2 s are meant for a machine that does nothing else; a shared one gets more unless the timing itself is the test.
 LOAD_LIMIT_S = 2.0 if os.environ.get("AU_EDGE_TIMING") else 10.0
 
@@ -419,7 +419,7 @@ def test_sixty_frames_a_second_do_not_fill_the_memory(page: Page, head: HeadThre
         resident_grown = _resident_kib() - resident
     print(f"\nin {n_frames} frames: {before} -> {after}, server and test {resident_grown} KiB")
     assert n_frames > pace.expected(0.8 * 60 * SOAK_S)
-    assert after.n_objects - before.n_objects < n_frames / 4  # a frame that stayed would be two objects
+    assert after.n_objects - before.n_objects < n_frames / 2  # a frame that stayed would be two objects
     assert after.buffer_bytes - before.buffer_bytes < n_frames * 100  # and 248 bytes of buffer
     assert after.heap_bytes - before.heap_bytes < 1_500_000  # the engine's own: compiled code comes and goes
     assert resident_grown < 4096

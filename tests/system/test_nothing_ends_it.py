@@ -226,10 +226,10 @@ def test_junk_from_many_ports_does_not_take_a_frame_from_the_page(tmp_path: Path
         while not shown_within(page, 1.0):
             assert process.poll() is None
         said_before = log.stat().st_size
-        control = shown_within(page, 3.0)
+        control = shown_within(page, 2.0)
         with Pace() as pace:
             stop_junk = stack.enter_context(junk(frames_port))
-            under_fire = shown_within(page, 3.0)
+            under_fire = shown_within(page, 2.0)
             n_sent = stop_junk()
         said = log.stat().st_size - said_before
         assert process.poll() is None

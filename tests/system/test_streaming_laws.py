@@ -53,7 +53,7 @@ def _frames(model: tuple, sound: np.ndarray, cuts: list[int], rate_hz: int = RAT
 
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000, 16_000])
 def test_how_sound_is_cut_changes_nothing(model: tuple, rate_hz: int) -> None:
-    sound = _speech(2.0)
+    sound = _speech(2.0)[: int(1.5 * rate_hz)]
     whole = _frames(model, sound, [len(sound)], rate_hz)
     rng = np.random.default_rng(0)
     for sizes in ([256] * 400, [1] * 50 + [1470] * 60, list(rng.integers(1, 3000, 100))):
@@ -89,7 +89,7 @@ def test_the_jaw_moves_with_speech_and_rests_after_it(model: tuple) -> None:
 
 @pytest.mark.parametrize("level_dbfs", [-60, -50, -45])
 def test_room_noise_moves_nothing(model: tuple, level_dbfs: float) -> None:
-    noise = np.random.default_rng(2).standard_normal(6 * RATE_HZ).astype(np.float32) * np.float32(
+    noise = np.random.default_rng(2).standard_normal(4 * RATE_HZ).astype(np.float32) * np.float32(
         10 ** (level_dbfs / 20)
     )
     frames = _frames(model, noise, [len(noise)])[:, : model[0].n_channels]

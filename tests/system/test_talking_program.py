@@ -15,7 +15,7 @@ from tests.edge.sources.agents.rig import Agent
 from tests.pace import Pace
 from tests.ports import free_tcp_port
 from tests.system.programs import au_edge, stop
-from tests.system.talking import MOUTH, SENTENCES, flite, storm, talking
+from tests.system.talking import MOUTH, SENTENCES, flite, states_of, storm, talking
 
 PERIOD_S = 1 / 30
 
@@ -44,24 +44,24 @@ def likeness(seen_s: np.ndarray, seen: np.ndarray, times_s: np.ndarray, mouth: n
     return max(at(shift_s) for shift_s in np.arange(-0.07, 0.07, 0.004))
 
 
-def test_eight_sentences_in_a_row_are_spoken_whole_and_in_order(tmp_path: Path) -> None:
-    files = [flite(text, tmp_path / f"{i:02}.wav") for i, text in enumerate(SENTENCES[:8])]
+def test_six_sentences_in_a_row_are_spoken_whole_and_in_order(tmp_path: Path) -> None:
+    files = [flite(text, tmp_path / f"{i:02}.wav") for i, text in enumerate(SENTENCES[:6])]
     expected = rendered(files, tmp_path / "frames")
     port = free_tcp_port()
     options = ("audio.source=tcp", f"audio.address=127.0.0.1:{port}", "audio.stream_rate_hz=16000", "model.path=stream")
-    with talking(*options) as (process, watcher):
-        for file in files[:4]:  # one connection for each sentence...
+    with talking(*options) as (process, watcher), Pace() as pace:
+        for file in files[:3]:  # one connection for each sentence...
             with socket.create_connection(("127.0.0.1", port)) as client:
                 client.sendall(file.read_bytes())
         with socket.create_connection(("127.0.0.1", port)) as client:  # ...and one for all
-            for file in files[4:]:
+            for file in files[3:]:
                 client.sendall(file.read_bytes())
         lasts_s = sum(soundfile.info(file).duration for file in files)
         began = watcher.wait_for("live")
         time.sleep(max(0.0, began.at_s + lasts_s + 1.0 - time.monotonic()))
         _, _, log = stop(process)
     frames = [s for s in watcher.seen if s.at_s > began.at_s - 1.0 and s.state != "stopping"]
-    assert {s.state for s in frames} <= {"live", "silence"}, log
+    assert states_of(frames, pace) <= {"live", "silence"}, log
     seen_s, seen = np.array([s.heard_unix_s for s in frames]), np.array([s.mouth for s in frames])
     begin_s = _first_sample_s(frames, expected[0])
     for i, (times_s, mouth) in enumerate(expected):
@@ -81,7 +81,8 @@ def test_the_end_of_a_sentence_is_seen_at_once_and_nothing_is_held(tmp_path: Pat
     loud = np.flatnonzero(np.abs(sound) > 0.05)[-1]
     soundfile.write(tmp_path / "cut.wav", sound[: loud + 1], rate_hz)  # no silence of its own at the end
     port = free_tcp_port()
-    with talking("audio.source=tcp", f"audio.address=127.0.0.1:{port}", "model.path=stream") as (_, watcher):
+    options = ("audio.source=tcp", f"audio.address=127.0.0.1:{port}", "model.path=stream")
+    with talking(*options) as (_, watcher), Pace() as pace:
         rests_s = []
         for _ in range(5):
             asked_s = time.monotonic()
@@ -94,8 +95,7 @@ def test_the_end_of_a_sentence_is_seen_at_once_and_nothing_is_held(tmp_path: Pat
             live = [s for s in watcher.seen if asked_s < s.at_s < ended.at_s and s.state == "live"]
             at_rest = next(s for s in after if s.mouth.max() < 1e-6)
             rests_s.append(at_rest.heard_unix_s - live[-1].heard_unix_s)
-        states = {s.state for s in watcher.seen}
-    assert states == {"live", "silence"}
+    assert states_of(watcher.seen, pace) == {"live", "silence"}
     assert np.median(rests_s) < 0.1  # by the frames' own times: counted from the last one that was live
 
 
@@ -109,7 +109,7 @@ def test_a_clear_at_any_time_is_seen_at_once_and_the_next_sentence_is_whole(tmp_
     with talking(*options, "model.path=stream") as (process, watcher), Pace() as pace:
         agent = Agent(port)
         clock_s = time.time() - time.monotonic()
-        for i in range(12):  # two hundred: python -m tests.benchmarks.soak_talk
+        for i in range(8):  # two hundred: python -m tests.benchmarks.soak_talk
             agent.utter(sound, f"long {i}", rate_hz)
             agent.wait("started", id=f"long {i}")
             time.sleep(random.uniform(0.02, 0.7))
@@ -126,7 +126,7 @@ def test_a_clear_at_any_time_is_seen_at_once_and_the_next_sentence_is_whole(tmp_
                 s.state == "live" and s.heard_unix_s > easing.heard_unix_s for s in since
             ):
                 wrong.append((i, finished))
-            if i % 5 == 0:
+            if i % 4 == 0:
                 agent.utter(short, f"short {i}", rate_hz)
                 done = agent.wait("finished", id=f"short {i}")
                 if done["cleared"] or done["seconds"] != round(len(short) / rate_hz, 3):
@@ -135,9 +135,7 @@ def test_a_clear_at_any_time_is_seen_at_once_and_the_next_sentence_is_whole(tmp_
     print(f"clear to first easing frame, ms: {np.percentile(np.array(lags_s) * 1000, [50, 90, 99]).round(1)}")
     assert wrong == [], log
     assert np.median(lags_s) < pace.allowed(0.05)  # the tail is of the machine; tests/benchmarks has it
-    is_late = pace.slowdown > 1.5 or pace.latest_s > 0.03  # a machine that cannot keep up holds its face, and says so
-    late = {"held"} if is_late else set()
-    assert {s.state for s in watcher.seen} <= {"live", "silence", "stopping"} | late
+    assert states_of(watcher.seen, pace) <= {"live", "silence", "stopping"}
 
 
 @pytest.mark.parametrize("source", ["tcp", "websocket"])
@@ -147,7 +145,7 @@ def test_a_hundred_connections_a_second_do_not_disturb_a_sentence(source: str, t
     sound, rate_hz = soundfile.read(file, dtype="int16")
     port = free_tcp_port()
     options = (f"audio.source={source}", f"audio.address=127.0.0.1:{port}", "audio.stream_rate_hz=16000")
-    with talking(*options, "model.path=stream") as (process, watcher):
+    with talking(*options, "model.path=stream") as (process, watcher), Pace() as pace:
         storming = threading.Thread(target=storm, args=(port, 100.0, 5.5))
         storming.start()
         if source == "tcp":
@@ -165,7 +163,7 @@ def test_a_hundred_connections_a_second_do_not_disturb_a_sentence(source: str, t
     seen_s, seen = np.array([s.heard_unix_s for s in frames]), np.array([s.mouth for s in frames])
     begin_s = _first_sample_s(frames, (times_s, mouth))
     assert likeness(seen_s, seen, times_s, mouth, begin_s) > 0.98, log
-    assert {s.state for s in frames} == {"live", "silence"}
+    assert states_of(frames, pace) == {"live", "silence"}
 
 
 @pytest.mark.parametrize("speed", [1.02, 1.0])
@@ -182,7 +180,7 @@ def test_a_live_writer_that_is_too_fast_or_stalls_is_heard_as_it_comes(speed: fl
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             began_s = time.monotonic()
-            while written < 14.0:
+            while written < 12.0:
                 if 6.0 <= written < 6.0 + period_s and speed == 1.0:
                     time.sleep(1.5)  # it stalls, and then catches up at once
                 at = int((written % 1.0) * rate_hz)
@@ -200,6 +198,6 @@ def test_a_live_writer_that_is_too_fast_or_stalls_is_heard_as_it_comes(speed: fl
             awake = [s.at_s for s in watcher.seen if s.state == "live" and s.at_s > onset_s - 0.3]
             lags_s.append(awake[0] - onset_s)
     print(f"onset of the writer to the face awake, ms: {np.round(np.array(lags_s) * 1000)}")
-    # Two per cent of 14 s are 0.28 s, the stall is 1.5 s: neither may stay in the face.
+    # Two per cent of 12 s are 0.24 s, the stall is 1.5 s: neither may stay in the face.
     assert abs(np.median(lags_s[-2:]) - np.median(lags_s[:2])) < pace.allowed(0.1)
     assert np.median(lags_s) < pace.allowed(0.15)  # a piece, two frames, and the time of the machine

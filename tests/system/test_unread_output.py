@@ -24,7 +24,7 @@ from tests.system.programs import ROOT, bound_socket, environment, receive_for
 from tests.system.test_stopping import STOP_S
 
 PIPE_BYTES = 4096  # the smallest; Source: fcntl(2), F_SETPIPE_SZ
-FRAMES = 30  # a second of them
+FRAMES = 10  # a third of a second of them
 
 
 @contextlib.contextmanager
@@ -109,7 +109,7 @@ def test_frames_flow_and_a_signal_ends_them_at_rest(place: Place, number: signal
 @pytest.mark.parametrize("view", ["--view", "--no-view"])
 @pytest.mark.parametrize("place", PLACES, ids=[place.__name__ for place in PLACES])
 def test_its_own_end_comes_too(place: Place, view: str) -> None:
-    with program(place, view, "--duration", "1") as (run, receiver):
+    with program(place, view, "--duration", "0.3") as (run, receiver):
         assert run.wait(120.0) == 0
         assert last_states(receiver) == ["stopping", "stopping"]
 
