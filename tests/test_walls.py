@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -75,6 +76,7 @@ NAMES = {name for name, _ in MODULES}
 ROOMS = {room: floor for floors in (FLOORS, BUILD_FLOORS) for floor, rooms in enumerate(floors) for room in rooms}
 
 
+@functools.cache
 def _imports(path: Path) -> list[tuple[str, bool]]:
     """Return the absolute modules that a file imports, and whether at its top level."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -49,12 +49,13 @@ def test_each_face_is_sent_when_its_sound_leaves_the_loudspeaker(
     late_s = seen.came_s - seen.told_s + lead_ms / 1000
     print(f"face against true sound, ms: {np.percentile(seen.told_s * 1000, [1, 50, 99]).round(2)}; "
           f"sent after due, ms: {np.percentile(late_s * 1000, [1, 50, 99]).round(2)}")  # fmt: skip
-    if pace.is_late and likeness_by_place([seen]) <= 0.99:
+    tail_s = np.percentile(np.abs(seen.told_s), 90)
+    if pace.is_late and (likeness_by_place([seen]) <= 0.99 or tail_s >= 0.0125):  # it missed frames, or sent them late
         need("quiet machine", False, f"this one was {pace.slowdown:.1f} times slower, late by {pace.latest_s:.2f} s")
     assert likeness_by_place([seen]) > 0.99 > max(likeness_by_place([seen], shift) for shift in (-1, 1))
     assert abs(np.median(seen.told_s)) < 0.01
-    assert np.percentile(np.abs(seen.told_s), 90) < 0.0125
-    assert abs(np.median(late_s)) < 0.01
+    assert tail_s < 0.0125
+    assert abs(np.median(late_s)) < pace.allowed(0.01)
     assert late_s.min() > -0.002
 
 

@@ -251,7 +251,7 @@ class WhoLooked(KnownFace):
 @pytest.mark.parametrize("where", ["processes", "dask"])
 def test_videos_are_looked_at_by_several_processes(videos: Path, tmp_path: Path, where: str) -> None:
     """By joblib's own, and by two workers of a Dask cluster on this machine: the labels are those of one process."""
-    for name in ("a", "b", "d", "e"):
+    for name in ("a", "b", "d"):
         write_video(videos / f"{name}.mkv", EVERY_40_MS)
     (videos / "c.mkv").write_text("not a video")
     seen = tmp_path / "seen"
@@ -270,7 +270,7 @@ def test_videos_are_looked_at_by_several_processes(videos: Path, tmp_path: Path,
         assert run([videos], tmp_path / "many", finder, *options) == EXIT_INPUT
     assert len({path.name for path in seen.iterdir()} - {str(os.getpid())}) in (1, 2)  # the quick may do it all
     with np.load(tmp_path / "one" / "labels.npz") as one, np.load(tmp_path / "many" / "labels.npz") as many:
-        assert one["clips"].tolist() == many["clips"].tolist() == ["a", "b", "d", "e"]
+        assert one["clips"].tolist() == many["clips"].tolist() == ["a", "b", "d"]
         np.testing.assert_array_equal(one["activations"], many["activations"])
     mistakes = [json.loads((tmp_path / out / "report.json").read_text())["mistakes"] for out in ("one", "many")]
     assert "c.mkv" in mistakes[1][0]["asked"]
