@@ -14,6 +14,8 @@ import subprocess
 import sys
 from types import TracebackType
 
+from tests.requirements import need
+
 _BYSTANDER = """
 import json, select, sys, time
 WORK_S, PERIOD_S = 0.005, 0.05
@@ -63,6 +65,13 @@ class Pace:
     def is_late(self) -> bool:
         """Whether a program that works 30 times a second may have missed its time: it then holds its face."""
         return self.slowdown > 1.5 or self.latest_s > 0.03
+
+    def skip_if_late(self, is_met: bool) -> None:
+        """Skip the calling test where its law is not met and the machine was late: that may be why."""
+        if not is_met and self.is_late:
+            need(
+                "quiet machine", False, f"this one was {self.slowdown:.1f} times slower, late by {self.latest_s:.2f} s"
+            )
 
     def allowed(self, limit_s: float) -> float:
         """Return what a limit on an idle machine is on this one, in the time that was measured."""

@@ -13,7 +13,6 @@ import soundfile
 from tests.edge.sources.agents.rig import Agent
 from tests.pace import Pace
 from tests.ports import free_tcp_port
-from tests.requirements import need
 from tests.system.face_against_sound import likeness_by_place, say_again_and_again, talk_options
 from tests.system.talking import SENTENCES, flite, states_of, talking
 from tests.virtual_loudspeaker.audience import Audience, open_hall
@@ -50,8 +49,7 @@ def test_each_face_is_sent_when_its_sound_leaves_the_loudspeaker(
     print(f"face against true sound, ms: {np.percentile(seen.told_s * 1000, [1, 50, 99]).round(2)}; "
           f"sent after due, ms: {np.percentile(late_s * 1000, [1, 50, 99]).round(2)}")  # fmt: skip
     tail_s = np.percentile(np.abs(seen.told_s), 90)
-    if pace.is_late and (likeness_by_place([seen]) <= 0.99 or tail_s >= 0.0125):  # it missed frames, or sent them late
-        need("quiet machine", False, f"this one was {pace.slowdown:.1f} times slower, late by {pace.latest_s:.2f} s")
+    pace.skip_if_late(likeness_by_place([seen]) > 0.99 and tail_s < 0.0125)  # it missed frames, or sent them late
     assert likeness_by_place([seen]) > 0.99 > max(likeness_by_place([seen], shift) for shift in (-1, 1))
     assert abs(np.median(seen.told_s)) < 0.01
     assert tail_s < 0.0125
