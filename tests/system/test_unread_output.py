@@ -140,7 +140,9 @@ def test_what_was_lost_is_said_when_somebody_reads_again() -> None:
         content = b""
         # All of it, before the end: what is left then is written for a short time only.
         while n_told(content) < 5000 and select.select([reading], [], [], 60.0)[0]:
-            content += os.read(reading, 65_536)
+            if not (data := os.read(reading, 65_536)):
+                break
+            content += data
         run.stdin.write("\n")
         run.stdin.flush()
         while data := os.read(reading, 65_536):
