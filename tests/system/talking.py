@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.pace import Pace
-from tests.system.programs import bound_socket, running
+from tests.system.programs import GIVE_UP_S, bound_socket, running
 
 MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft", "mouthUpperUpLeft")
 SENTENCES = (
@@ -61,7 +61,7 @@ class Watcher(threading.Thread):
                 mouth = np.array([message["au"].get(name, 0.0) for name in MOUTH])
                 self.seen.append(Seen(time.monotonic(), message["state"], message["t"], mouth))
 
-    def wait_for(self, state: str, limit_s: float = 60.0, after_s: float = 0.0) -> Seen:
+    def wait_for(self, state: str, limit_s: float = GIVE_UP_S, after_s: float = 0.0) -> Seen:
         """Return the first frame of a state that came after a time."""
         ends_s = time.monotonic() + limit_s
         while time.monotonic() < ends_s:
@@ -87,7 +87,7 @@ def talking(*options: str) -> Iterator[tuple[subprocess.Popen[str], Watcher]]:
                 watcher.join()
 
 
-def _wait_for_begin(process: subprocess.Popen[str], watcher: Watcher, limit_s: float = 60.0) -> None:
+def _wait_for_begin(process: subprocess.Popen[str], watcher: Watcher, limit_s: float = GIVE_UP_S) -> None:
     """Wait until the program says that nobody speaks; one that has ended says why."""
     ends_s = time.monotonic() + limit_s  # on a busy machine imports alone can take long
     while not any(seen.state == "silence" for seen in list(watcher.seen)):

@@ -16,7 +16,7 @@ import pytest
 
 from tests.pace import Pace
 from tests.requirements import need
-from tests.system.programs import SPEECH, running, stop
+from tests.system.programs import GIVE_UP_S, SPEECH, running, stop
 
 TICK_S = 0.02
 VELOCITY, ACCELERATION = 4000.0, 80_000.0
@@ -86,7 +86,7 @@ def arguments(board: Maestro, folder: Path) -> list[str]:
 
 
 def wait_until_it_speaks(board: Maestro) -> None:
-    end_s = time.monotonic() + 60.0
+    end_s = time.monotonic() + GIVE_UP_S
     while time.monotonic() < end_s:
         recent = [position for _, position in board.targets[-100:]]
         if len(board.targets) > 200 and max(recent) - min(recent) > 20:

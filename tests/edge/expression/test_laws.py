@@ -26,7 +26,7 @@ from engine_build.labels.channels import CHANNELS
 from engine_build.labels.geometry import face_geometry_mm
 from engine_build.network.lip_seal import gap_slopes
 
-EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True)
+EXAMPLES = settings(max_examples=30, deadline=None, derandomize=True)
 TO_CHANNELS = [ARKIT_APPLE.index(name) for name in CHANNELS]
 OF_MOUTH = np.array([is_of_mouth(name) for name in ARKIT_APPLE])
 LIDS = [ARKIT_APPLE.index(f"eyeBlink{side}") for side in ("Left", "Right")]
