@@ -23,7 +23,7 @@ from tests.virtual_microphone.air import build_plugin, why_not
 pytestmark = pytest.mark.realtime
 
 KINDS = ("unplugged", "stalled", "busy", "overrun")
-ROUNDS = int(os.environ.get("AU_EDGE_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("AU_EDGE_ROUNDS", "20"))
 ROOT = Path(__file__).parent.parent.parent
 RETURN_S = 1.0
 
