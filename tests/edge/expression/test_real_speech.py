@@ -34,14 +34,19 @@ def rendered(session: InferenceSession, *overrides: str) -> FrameTable:
     return render_file(shipped_speech(), settings, MANIFEST, session)
 
 
+@pytest.fixture(scope="module")
+def plain(session: InferenceSession) -> FrameTable:
+    """Return the speech without a mood."""
+    return rendered(session)
+
+
 def gap_mm(values: Float32Array) -> Float32Array:
     gap: Float32Array = face_geometry_mm(values[:, [NAMES.index(name) for name in CHANNELS]])[:, 0]
     return gap
 
 
 @pytest.mark.parametrize("mood", [mood for mood in MOODS if mood != "neutral"])
-def test_a_mood_over_real_speech(session: InferenceSession, mood: str) -> None:
-    plain = rendered(session)
+def test_a_mood_over_real_speech(session: InferenceSession, plain: FrameTable, mood: str) -> None:
     shown = rendered(session, f"expression.mood={mood}", "expression.amount=1")
     said_mm, shown_mm = gap_mm(plain.values), gap_mm(shown.values)
     is_live = np.array(plain.states) == State.LIVE.label
