@@ -9,7 +9,7 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python -m
 ARGS ?=
 PYTEST_ARGS ?=
-# How many tests at once; empty: as many as there are processors.
+# On how many processors the tests may count; empty: on all.
 WORKERS ?=
 
 .PHONY: run test lint format pins clean
