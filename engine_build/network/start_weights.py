@@ -1,8 +1,9 @@
 """Begin a training run with weights that are there: a checkpoint of another run, or a network that was exported.
 
-An exported float network (those in `calibration/networks` come with the package) holds everything but what only
-training has: the heads for phones and lip geometry begin anew, and its batch norms, which an export folds into the
-convolutions, are set so that the network first computes what the graph computes.
+An exported network holds everything but what only training has: the heads for phones and lip geometry begin anew, and
+its batch norms, which an export folds into the convolutions, are set so that the network first computes what the graph
+computes. Those in `calibration/networks` come with the package in float; of one that is too big for that (`paper`), the
+int8 network in `edge/models` will do: its weights are rounded to 127 levels.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def start_weights(path: Path, network: Any, features: NDArray[np.float32]) -> No
     """Give a network the weights that a run begins with.
 
     Args:
-        path: `best.pt` of a run, or the manifest (`.json`) of an exported float32 network.
+        path: `best.pt` of a run, or the manifest (`.json`) of an exported float32 network or of an int8 one.
         network: Changed in place.
         features: [batch, n_frames, ...] of training, to set the batch norms by where the weights come from an export.
 
@@ -49,11 +50,17 @@ def _take_export(path: Path, network: Any, features: NDArray[np.float32]) -> Non
     import torch
 
     from calibration.float_network import read_network
+    from calibration.onnx_graph import parse_onnx
+    from calibration.stored_weights import dequantise
     from edge.manifest import load_manifest
     from engine_build.network.fold import folded_pairs
 
     manifest = load_manifest(path)
-    found = exported_weights(read_network(manifest)[0], float(manifest.frame_rate))
+    if manifest.precision == "int8":
+        model = dequantise(parse_onnx(manifest.verify_graph(), f"network {manifest.graph_path}"))
+    else:
+        model = read_network(manifest)[0]
+    found = exported_weights(model, float(manifest.frame_rate))
     pairs = folded_pairs(network)
     biases = {}
     for name, convolution, _ in pairs:

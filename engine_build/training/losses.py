@@ -33,6 +33,9 @@ class LossWeights:
         closures: Gap that is left where /p b m/ close the lips, in standard deviations of the gap: a mean over many
             sentences is a mouth that never quite closes. What counts is the narrowest frame about each frame of the
             phone: lips have to meet once, where the network is surest, and the rest stays the best guess.
+        spread: How much less than the label an activation or a lip distance moves about its mean while a sequence is
+            spoken, squared, in standard deviations: the mean over all that a sound may look like moves less than any
+            of it, most where the voice is unlike those of the films.
         geometry: Lip geometry predicted directly by the training-only head.
         head: Head rotation, in units of its standard deviation.
         phones: Cross-entropy of the training-only phone head.
@@ -46,6 +49,7 @@ class LossWeights:
     velocity: float = 4.0
     lips: float = 0.3
     closures: float = 0.05
+    spread: float = 0.0
     geometry: float = 0.3
     head: float = 0.05
     phones: float = 0.1
@@ -66,6 +70,7 @@ class LabelScale:
         rest: [3] geometry of the face at rest: the gap that of the face, width and chin those of the speakers.
         met: Gap under which the lips have met, in the unit of the geometry.
         closing: Class numbers of /p b m/.
+        silence: Class number of silence.
     """
 
     channel_std: Tensor
@@ -76,6 +81,7 @@ class LabelScale:
     rest: Tensor
     met: float
     closing: Tensor
+    silence: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,8 @@ class Target:
     trust: Tensor
 
 
+SPREAD_KEPT = 0.9  # of the label's: what is left is the noise of landmarks
+SPREAD_FRAMES, SPREAD_FLOOR = 15, 0.01
 Part = tuple[Tensor, Tensor]  # of a term: the sum of value times weight, and the sum of the weights
 
 
@@ -128,6 +136,29 @@ def narrowest_near(gap: Tensor, frames_per_s: float = 30.0) -> Tensor:
     early, late = (round(time_s * frames_per_s) for time_s in (CLOSURE_EARLY_S, CLOSURE_LATE_S))
     padded = functional.pad(-gap[:, None], (early, late), value=-torch.inf)
     return -functional.max_pool1d(padded, early + 1 + late, stride=1)[:, 0]
+
+
+def too_still(told: Tensor, wanted: Tensor, counts: Tensor) -> Part:
+    """Return by how much less the told moves than the wanted in each sequence: standard deviation missing, squared.
+
+    Args:
+        told: [batch, n_frames, n].
+        wanted: The same shape.
+        counts: The same shape, 0 for frames that do not count; sequences with less than SPREAD_FRAMES do not count.
+
+    Returns:
+        Sum over sequences and the n of value times weight, and sum of the weights: the mean of counts.
+    """
+    counted = (counts > 0).float()
+    n = counted.sum(dim=1)
+    means = [(value * counted).sum(dim=1) / n.clamp(min=1) for value in (told, wanted)]
+    squares = [
+        ((value - mean[:, None]).square() * counted).sum(dim=1) / n.clamp(min=1)
+        for value, mean in zip((told, wanted), means, strict=True)
+    ]
+    moved, should = ((square + SPREAD_FLOOR**2).sqrt() for square in squares)  # a root has no slope at 0
+    weight = counts.mean(dim=1) * (n >= SPREAD_FRAMES)
+    return weighted(torch.relu(SPREAD_KEPT * should - moved).square(), weight)
 
 
 def face_loss(
@@ -173,6 +204,12 @@ def face_loss(
     closing = torch.isin(target.phones, scale.closing) & (target.geometry[..., 0] < CLOSED_AT_MOST * scale.met)
     narrowest = narrowest_near(apart[..., 0], frames_per_s)
     parts["closures"] = weighted(torch.relu(narrowest - scale.met) / scale.geometry_std[0], closing.float())
+    if weights.spread:
+        spoken = (target.phones >= 0) & (target.phones != scale.silence)
+        told = torch.cat([activations / scale.channel_std, lips], dim=-1)
+        meant = torch.cat([target.activations / scale.channel_std, wanted], dim=-1)
+        counts = torch.cat([confidence, known], dim=-1) * spoken[..., None]
+        parts["spread"] = too_still(told, meant, counts)
     if geometry is not None:
         parts["geometry"] = weighted((geometry - wanted).square(), known)
     turned = ((head_deg - target.head_deg) / scale.head_std_deg).square()

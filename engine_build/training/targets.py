@@ -111,6 +111,7 @@ def label_scale(corpora: list[Corpus], config: TrainConfig) -> Any:
     from engine_build.labels.channels import CHANNELS
     from engine_build.labels.geometry import eye_distance_mm, face_geometry
     from engine_build.training.losses import LabelScale
+    from engine_build.voices.alignment import SILENCE
     from engine_build.voices.phone_shape import PHONES
 
     real = [c for c in corpora if not c.spec.is_generated and not c.spec.is_rest] or corpora
@@ -134,6 +135,7 @@ def label_scale(corpora: list[Corpus], config: TrainConfig) -> Any:
         torch.tensor(rest, dtype=torch.float32),
         MET_MM / eye_distance_mm(),
         torch.tensor([PHONES.index(name) for name in ("P", "B", "M")]),
+        PHONES.index(SILENCE),
     )
 
 
