@@ -60,7 +60,7 @@ class LiveReport:
         self.controls: list[Control] = []
         self.quiet_voice: QuietVoice | None = None
         self._view: LiveView | None = None
-        self._facts: tuple[str, ...] = ()
+        self._facts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # in one step: another thread takes both
         self._is_ready = False
         self._next_status_s = 0.0
 
@@ -79,7 +79,7 @@ class LiveReport:
     def on_frame(self, frame: AUFrame) -> None:
         """Take a frame that was sent, on the engine thread: only a loop that turns feeds the watchdog."""
         if self._view is not None:
-            self._view.show(frame, self._facts)
+            self._view.show(frame, *self._facts)
         if not self._notifier.is_active:
             return
         if not self._is_ready and frame.state in (State.LIVE, State.SILENCE):
@@ -98,7 +98,7 @@ class LiveReport:
         for line in self._source.warnings():
             _log.warning("%s", line)
         if self._view is not None:
-            self._facts = self._short_facts()
+            self._facts = self._short_facts(), tuple(self._troubles())
             self._view.title = self._title()
         elif self._log_period_s > 0 and now_s >= self._next_log_s:
             self._next_log_s = now_s + self._log_period_s
@@ -127,13 +127,13 @@ class LiveReport:
         return [f"{name} {state}" for name, state in states if state not in ("up", "off")]
 
     def _short_facts(self) -> tuple[str, ...]:
-        """Return what is worth a glance: latency, losses where there are any, the page."""
-        latency = self._metrics.stages["sound_to_sent"]
-        facts = [f"sound to sent p99 {latency.quantile_s(0.99) * 1000:.1f} ms"]
-        facts += self._troubles()
+        """Return what is worth a glance: losses where there are any, latency, the page."""
+        facts = []
         lost = self._source.counters().get("lost_samples", 0)
         if self._metrics.late_frames or lost:
             facts.append(f"late {self._metrics.late_frames}, lost {lost} samples")
+        latency = self._metrics.stages["sound_to_sent"]
+        facts.append(f"sound to sent p99 {latency.quantile_s(0.99) * 1000:.1f} ms")
         if self._page:
             facts.append(self._page)
         return tuple(facts)

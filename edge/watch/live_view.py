@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -74,7 +75,7 @@ class Screen:
         while not self._stop.wait(period_s):
             shown = self._look()
             if not self._is_terminal:
-                self._outlet.write(one_line(shown) + "\n", WRITE_LIMIT_S)
+                self._outlet.write(one_line(shown, _line_width(self._stream)) + "\n", WRITE_LIMIT_S)
             else:
                 width, height = _size_of(self._stream)
                 lines = compose(shown, width, height, self._style)
@@ -105,6 +106,7 @@ class LiveView:
         self._rate_mark = (time.monotonic(), 0)
         self._rate_hz = 0.0
         self._facts: Sequence[str] = ()
+        self._troubles: Sequence[str] = ()
         self._lock = threading.Lock()
         self._screen = Screen(stream if stream is not None else sys.stdout, self._look)
 
@@ -112,19 +114,20 @@ class LiveView:
         """Begin to draw."""
         self._screen.open()
 
-    def show(self, frame: AUFrame, facts: Sequence[str] = ()) -> None:
+    def show(self, frame: AUFrame, facts: Sequence[str] = (), troubles: Sequence[str] = ()) -> None:
         """Take a frame; costs a copy of it.
 
         Args:
             frame: Read during the call only.
             facts: Further short texts for the last line.
+            troubles: Those that are shown before all others, where there is little room.
         """
         with self._lock:
             self._frame.activations[:] = frame.activations
             self._frame.head_deg[:] = frame.head_deg
             self._frame.state = frame.state
             self._frame.level_dbfs = frame.level_dbfs
-            self._facts = facts
+            self._facts, self._troubles = facts, troubles
             self._is_fresh = True
             self._n_frames += 1
 
@@ -136,13 +139,13 @@ class LiveView:
         with self._lock:
             values = dict(zip(self._channels, self._frame.activations.tolist(), strict=True))
             head_deg, state, level_dbfs = self._frame.head_deg.tolist(), self._frame.state, self._frame.level_dbfs
-            facts, is_fresh, n_frames = self._facts, self._is_fresh, self._n_frames
+            facts, troubles, is_fresh, n_frames = self._facts, self._troubles, self._is_fresh, self._n_frames
         now_s = time.monotonic()
         if now_s - self._rate_mark[0] >= 1.0:
             self._rate_hz = (n_frames - self._rate_mark[1]) / (now_s - self._rate_mark[0])
             self._rate_mark = (now_s, n_frames)
         own = (f"{self._rate_hz:.1f} frames/s", f"level {level_dbfs:.0f} dBFS")
-        return Shown(values, head_deg, state if is_fresh else None, self.title, (*own, *facts))
+        return Shown(values, head_deg, state if is_fresh else None, self.title, (*own, *facts), troubles)
 
 
 def style_of(stream: TextIO) -> Style:
@@ -166,3 +169,11 @@ def _size_of(stream: TextIO) -> tuple[int, int]:
     except (OSError, ValueError):
         return _FALLBACK_SIZE
     return (size.columns or _FALLBACK_SIZE[0], size.lines or _FALLBACK_SIZE[1])
+
+
+def _line_width(stream: TextIO) -> int:
+    """Return how long a line may be: one less than the terminal is wide, where some begin a new line by themselves."""
+    known = [int(os.environ["COLUMNS"])] if os.environ.get("COLUMNS", "").isdecimal() else []
+    with contextlib.suppress(OSError, ValueError):  # no terminal
+        known.append(os.get_terminal_size(stream.fileno()).columns)  # 0 on a serial line, which does not know
+    return min([columns for columns in known if columns > 0], default=_FALLBACK_SIZE[0]) - 1

@@ -67,6 +67,7 @@ class Shown:
         state: Of the frame; None before the first.
         title: What is watched.
         facts: Rate, losses and the like, most important first.
+        troubles: What is not as it should be, more important than any of them.
     """
 
     values: Mapping[str, float]
@@ -74,6 +75,7 @@ class Shown:
     state: State | None
     title: str
     facts: Sequence[str]
+    troubles: Sequence[str] = ()
 
 
 def compose(shown: Shown, width: int, height: int, style: Style) -> list[str]:
@@ -90,7 +92,7 @@ def compose(shown: Shown, width: int, height: int, style: Style) -> list[str]:
     colour = _STATE_COLOURS[shown.state] if shown.state is not None else "2"
     room = max(0, width - len(label) - 4)
     header = shown.title[:room].ljust(room) + " " + style.paint(f"{dot} {label}", colour)
-    facts = "   ".join(shown.facts)[:width]
+    facts = fitting((*shown.troubles, *shown.facts), width, "   ")
     body_rows = height - 4
     face_columns = width - _BARS_COLUMNS - 2
     bars = _bars(shown, min(width, _BARS_COLUMNS), style)
@@ -145,10 +147,33 @@ def _centred_bar(value: float, length: int, style: Style) -> str:
     return (left + middle + right)[:length]
 
 
-def one_line(shown: Shown) -> str:
-    """Return the view in one line, for a log or a pipe."""
+def one_line(shown: Shown, width: int) -> str:
+    """Return the view in one line, for a log, a pipe or a terminal that can do no more.
+
+    Args:
+        shown: What is to be seen.
+        width: Characters at most; what is least important is left out.
+    """
     label = shown.state.label if shown.state is not None else "waiting"
     jaw = shown.values.get("jawOpen")
     mouth = f"jawOpen {jaw:.2f}" if jaw is not None else "names unknown"
     pitch, yaw, roll = shown.head_deg
-    return f"{label:<8} {'  '.join(shown.facts)}  {mouth}  head {pitch:+.1f} {yaw:+.1f} {roll:+.1f}"
+    head = f"head {pitch:+.1f} {yaw:+.1f} {roll:+.1f}"
+    said = fitting((*shown.troubles, *shown.facts[:1], mouth, *shown.facts[1:], head), max(0, width - 9), "  ")
+    return f"{label:<8} {said}"[:width].rstrip()
+
+
+def fitting(parts: Sequence[str], width: int, between: str) -> str:
+    """Return as many of the parts as there is room for, whole; only the first is cut.
+
+    Args:
+        parts: Most important first: those behind the first that does not fit are left out too.
+        width: Characters at most.
+        between: What parts them.
+    """
+    text = parts[0][:width] if parts else ""
+    for part in parts[1:]:
+        if len(text) + len(between) + len(part) > width:
+            break
+        text += between + part
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from edge.frames import AUFrame, State
 from edge.live.report import LiveReport
 from edge.metrics.counters import Metrics
+from edge.watch.live_view import LiveView
+from edge.watch.screen import one_line
 from tests.edge.runtime.doubles import ManualClock
 
 
@@ -54,6 +57,16 @@ class Notifier:
         self.told.append(text)
 
 
+def in_view(report: LiveReport, frame: AUFrame) -> str:
+    """Return the line of a dumb terminal."""
+    report._view = LiveView(("jawOpen", "tongueOut"), "", io.StringIO())
+    report.tick(0.0)
+    report.on_frame(frame)
+    line = one_line(report._view._look(), 40)
+    report._view = None
+    return line
+
+
 @pytest.mark.parametrize("state", ["refused", "no route", "no such name yet", "no such interface yet", "down"])
 def test_a_receiver_that_is_not_up_is_named_wherever_the_program_speaks(state: str) -> None:
     clock, notifier, metrics = ManualClock(), Notifier(), Metrics()
@@ -63,7 +76,7 @@ def test_a_receiver_that_is_not_up_is_named_wherever_the_program_speaks(state: s
     frame.state = State.LIVE
     report.on_frame(frame)
     assert f"osc {state}" in notifier.told[-1]
-    assert f"osc {state}" in report._short_facts()
+    assert f"osc {state}" in in_view(report, frame)
     assert f"osc: udp://x ({state})" in report._title()
     assert report.counters()["output_states"] == {"osc": state, "json": "up", "spare": "off"}
     assert not any(word in notifier.told[-1] for word in ("json", "spare"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import itertools
 import os
@@ -9,6 +10,8 @@ import pty
 import re
 import select
 import socket
+import struct
+import termios
 import threading
 import time
 
@@ -23,9 +26,9 @@ from edge.outputs.osc import OscCodec
 from edge.outputs.receiving import StreamDecoder
 from edge.vocabulary import ARKIT_APPLE
 from edge.watch.face_drawing import draw_face, rotation
-from edge.watch.live_view import LiveView
+from edge.watch.live_view import LiveView, Screen
 from edge.watch.receive import run_watch
-from edge.watch.screen import ROWS, Shown, Style, compose
+from edge.watch.screen import ROWS, Shown, Style, compose, one_line
 from tests.edge.outputs.faces import frame_with, manifest_with, random_frame
 from tests.pace import Pace
 from tests.ports import free_udp_port
@@ -113,6 +116,53 @@ def test_a_pipe_gets_one_line_a_second_without_control_characters() -> None:
     assert "jawOpen" in line
     assert "late 0" in line
     assert "\x1b" not in line
+
+
+BUSY = Shown(
+    VALUES, (5.0, -10.0, 3.0), State.LIVE, "title",
+    ("30.0 frames/s", "level -32 dBFS", "late 12, lost 160 samples", "sound to sent p99 31.2 ms", "http://127.0.0.1:8930/"),
+    ("osc no such name yet",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [1, 8, 9, 20, 40, 79, 132, 400])
+def test_a_line_is_never_longer_than_there_is_room_and_loses_whole_parts(width: int) -> None:
+    line, whole = one_line(BUSY, width), one_line(BUSY, 1000)
+    assert len(line) <= width
+    assert whole.startswith(line)
+    if width >= 40:
+        assert set(re.split(r"  +", line)) <= set(re.split(r"  +", whole))
+        assert "osc no such name yet" in line
+    assert line.isascii()
+
+
+@pytest.mark.parametrize(
+    ("columns", "exported", "most"),
+    [
+        (40, None, 40),
+        (132, "40", 40),
+        (40, "132", 40),
+        (0, None, 80),
+        (0, "50", 50),
+        (None, None, 80),
+        (None, "40", 40),
+    ],
+)
+def test_a_dumb_terminal_and_a_pipe_get_lines_that_do_not_wrap(
+    monkeypatch: pytest.MonkeyPatch, columns: int | None, exported: str | None, most: int
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if exported is not None:
+        monkeypatch.setenv("COLUMNS", exported)
+    reading, writing = os.pipe() if columns is None else pty.openpty()
+    if columns is not None:
+        fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    monkeypatch.setattr("edge.watch.live_view.LINE_PERIOD_S", 0.01)
+    with os.fdopen(writing, "w", encoding="utf-8") as stream, Screen(stream, lambda: BUSY):
+        line = os.read(reading, 65536).decode().splitlines()[0]
+    os.close(reading)
+    assert most - 25 < len(line) <= most
 
 
 def test_a_terminal_is_given_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
