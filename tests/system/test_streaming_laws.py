@@ -16,7 +16,7 @@ from edge.metrics.counters import Metrics
 from tests.system.programs import SPEECH
 
 RATE_HZ = 44_100
-SETTINGS = load_settings({"osc": (), "json": ()}, system_file=Path("/nonexistent"))
+SETTINGS = load_settings({"osc": (), "json": ()}, system_file=Path("/nonexistent/au-edge.conf"))
 
 
 def _speech(seconds: float) -> np.ndarray:

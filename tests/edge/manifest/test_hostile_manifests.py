@@ -25,7 +25,7 @@ from tests.requirements import need_module
 from tests.system.programs import au_edge
 
 SHIPPED = json.loads(shipped_models()["stream"].read_text())
-SETTINGS = load_settings(protocol_options(), None, (), Path("/nonexistent"))
+SETTINGS = load_settings(protocol_options(), None, (), Path("/nonexistent/au-edge.conf"))
 # As JSON texts: what Python reads from each is not what a field can be.
 ODD = {
     "infinity": "Infinity", "minus infinity": "-Infinity", "not a number": "NaN", "overflow": "1e999", "huge": HUGE,

@@ -47,7 +47,7 @@ def shown(rate_hz: int) -> Shown:
     """Return a scene of room, speech, breath and silence through every stage of the program."""
     sound, _, _ = _scene(0.0, -60.0)
     manifest = dataclasses.replace(find_manifest("stream"), frame_rate=Fraction(rate_hz))
-    settings = load_settings({"osc": (), "json": ()}, None, OPTIONS, Path("/nonexistent"))
+    settings = load_settings({"osc": (), "json": ()}, None, OPTIONS, Path("/nonexistent/au-edge.conf"))
     with_sound, last = make_stages(settings, manifest)
     effort = next(stage.effort for stage in with_sound if hasattr(stage, "effort"))
     frame, n = AUFrame.neutral(manifest.n_channels), RATE_HZ // rate_hz

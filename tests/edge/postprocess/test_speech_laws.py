@@ -99,7 +99,7 @@ def test_a_phrase_is_awake_after_a_30th_of_a_second(gain_db: float, floor_dbfs: 
 
 
 def test_the_mouth_of_the_shipped_network_rests_within_200_ms() -> None:
-    settings = load_settings({"osc": (), "json": ()}, system_file=Path("/nonexistent"))
+    settings = load_settings({"osc": (), "json": ()}, system_file=Path("/nonexistent/au-edge.conf"))
     manifest = find_manifest("stream")
     session = choose_backend(settings, manifest).backend.open(manifest)
     mouth = [i for i, name in enumerate(manifest.channels) if name.startswith(("mouth", "jaw"))]
