@@ -86,13 +86,11 @@ def test_it_installs_offline_twice_keeps_the_configuration_and_leaves_nothing(wh
 
     (target / CONF).write_text("[audio]\ndevice = mine\n")
     (target / f"{UNIT}.d/override.conf").write_text("[Service]\nNice=0\n")
-    second = script("install.sh", *arguments, PIP_NO_DEPS="1")
+    second = script("install.sh", *arguments, "--kiosk", PIP_NO_DEPS="1")
     assert second.returncode == 0, second.stdout + second.stderr
     assert (target / CONF).read_text() == "[audio]\ndevice = mine\n"
     assert "keeping" in second.stdout
-    assert contents(target).keys() - {f"{UNIT}.d/override.conf"} == installed.keys()
-    third = script("install.sh", *arguments, "--kiosk", PIP_NO_DEPS="1")
-    assert third.returncode == 0, third.stdout + third.stderr
+    assert installed.keys() <= contents(target).keys()
     added = contents(target).keys() - installed.keys() - {f"{UNIT}.d/override.conf"}
     assert added == {HEAD, KIOSK, KIOSK_USER, "opt/au-edge/doc/head.md"}
     assert (target / HEAD).read_bytes() == (ROOT / "systemd" / "au-edge-head.service").read_bytes()
