@@ -5,7 +5,7 @@ activation tensor; biases stay in float (TensorRT refuses int32 biases behind De
 right behind a convolution: without it ONNX Runtime falls back to float (measured). Before a leaky ReLU it has the
 scale of what comes after: what is positive is then the same number, and what is negative is multiplied by 0.01
 afterwards.
-Recurrent products stay in float: they are few, and their error would come round again.
+A product without a bias needs no pair behind it: what it multiplies in integers it gives as float numbers.
 """
 
 from __future__ import annotations
@@ -24,29 +24,31 @@ from edge.errors import ModelError
 # and saturates. 2 * 255 * 64 = 32640 fits, in every library; 127 does not, and costs more than what it resolves.
 WEIGHT_LEVELS = 64
 MIN_WEIGHTS = 4096  # a smaller convolution (the first one) costs more to quantise than it saves
+MIN_PRODUCT = 1 << 17  # of a product with one row: smaller ones save less than the operations around them take
 _ACTIVATIONS = ("LeakyRelu", "Relu")
 _ZERO = "int8_zero"
 
 
 @dataclass(frozen=True)
 class QuantisedNode:
-    """A convolution that is to run in int8.
+    """A convolution or a product that is to run in int8.
 
     Attributes:
         name: Its output tensor, which is unique.
         data: Tensor that flows in: needs a scale.
         weight: Initialiser.
-        scaled_by: Tensor whose scale its output gets: behind the leaky ReLU that alone reads it, else the output.
+        scaled_by: Tensor whose scale its output gets: behind the leaky ReLU that alone reads it, else the output. None
+            of a product, whose output stays in float.
     """
 
     name: str
     data: str
     weight: str
-    scaled_by: str
+    scaled_by: str | None
 
 
 def quantised_nodes(model: Any) -> list[QuantisedNode]:
-    """Return the convolutions that are worth it, in graph order.
+    """Return the convolutions and products that are worth it, in graph order.
 
     Raises:
         ModelError: There are none.
@@ -58,14 +60,19 @@ def quantised_nodes(model: Any) -> list[QuantisedNode]:
             readers.setdefault(name, []).append(node)
     found = []
     for node in model.graph.node:
-        if node.op_type != "Conv" or node.input[1] not in weights:
+        is_product = _is_product(node)
+        if not (is_product or node.op_type == "Conv") or node.input[1] not in weights:
             continue
-        if int(np.prod(weights[node.input[1]].dims)) < MIN_WEIGHTS:
+        if int(np.prod(weights[node.input[1]].dims)) < (MIN_PRODUCT if is_product else MIN_WEIGHTS):
             continue
-        following = readers.get(node.output[0], [])
+        output, data, weight = str(node.output[0]), str(node.input[0]), str(node.input[1])
+        if is_product:
+            found.append(QuantisedNode(output, data, weight, None))
+            continue
+        following = readers.get(output, [])
         is_activated = len(following) == 1 and following[0].op_type in _ACTIVATIONS
         scaled_by = str((following[0] if is_activated else node).output[0])
-        found.append(QuantisedNode(str(node.output[0]), str(node.input[0]), str(node.input[1]), scaled_by))
+        found.append(QuantisedNode(output, data, weight, scaled_by))
     if not found:
         raise ModelError(
             f"quantising {model.graph.name or 'the network'}",
@@ -75,9 +82,15 @@ def quantised_nodes(model: Any) -> list[QuantisedNode]:
     return found
 
 
+def _is_product(node: Any) -> bool:
+    """Return whether a node is a product with rows of weights and no bias: see `biases_behind_products`."""
+    turned = any(a.name == "transB" and a.i == 1 for a in node.attribute)
+    return bool(node.op_type == "Gemm" and len(node.input) == 2 and turned)
+
+
 def observed_tensors(nodes: list[QuantisedNode]) -> list[str]:
     """Return the tensors whose magnitudes decide the scales, each once."""
-    names = [name for node in nodes for name in (node.data, node.scaled_by)]
+    names = [name for node in nodes for name in (node.data, node.scaled_by) if name is not None]
     return list(dict.fromkeys(names))
 
 
@@ -113,7 +126,7 @@ def insert_pairs(model: Any, nodes: list[QuantisedNode], steps: Mapping[str, flo
             node.input[0] = writer.pair(quantised.data, steps[quantised.data])
             node.input[1] = writer.weight(quantised.weight)
         writer.nodes.append(node)
-        if quantised is not None:
+        if quantised is not None and quantised.scaled_by is not None:
             behind[quantised.name] = writer.pair(quantised.name, steps[quantised.scaled_by])
     replace_nodes(result, writer.nodes)
     return result

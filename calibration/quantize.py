@@ -22,7 +22,7 @@ from calibration.choice import CORRELATION_LOSS_GOAL, Calibration, calibrate
 from calibration.command_line import count, positive
 from calibration.float_network import DEFAULT_NETWORK, find_network, read_network
 from calibration.report import as_text
-from calibration.rewrite import products_to_convolutions
+from calibration.rewrite import biases_behind_products, products_to_convolutions
 from calibration.scales import METHODS
 from calibration.speech import SHIPPED_SET, SpeechSet, load_speech
 from calibration.whole_files import write_together
@@ -86,7 +86,8 @@ def quantize(
         raise ModelError(f"quantising {source} into itself", "the float32 network would be lost", "Give another --out")
     model, n_float_bytes = read_network(manifest)
     speech = load_speech(speech_folder, manifest.sample_rate_hz, n_files)
-    calibration = calibrate(products_to_convolutions(model), manifest, speech, method, max_correlation_loss)
+    rewritten = biases_behind_products(products_to_convolutions(model))
+    calibration = calibrate(rewritten, manifest, speech, method, max_correlation_loss)
     quantised: bytes = calibration.model.SerializeToString()
     report = make_report(manifest, speech, calibration, n_float_bytes, quantised)
     graph_path = out.with_name(f"{out.stem}.int8.onnx")

@@ -1,9 +1,11 @@
 """Write a trained network as ONNX, one frame a call, with the manifest that the runtime reads.
 
     python -m engine_build export runs/stream --out models/stream.json
+    python -m engine_build export calibration/networks/stream.json --out models/stream.json
 
 The graph takes the features and every state tensor and gives activations, head and every new state; batch norms are
-folded into the convolutions, shapes are static. It is checked: by onnx's checker, and by running random features
+folded into the convolutions, shapes are static. Of a network that was exported before, the same weights are written
+anew, as a graph of today. It is checked: by onnx's checker, and by running random features
 through torch and ONNX Runtime.
 """
 
@@ -34,11 +36,15 @@ MAX_SEAL_MM = 4.0  # a larger one would close open vowels
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("run_folder", type=Path, help="folder of a training run (config.json, best.pt)")
+    parser.add_argument(
+        "run_folder",
+        type=Path,
+        help="folder of a training run (config.json, best.pt), or manifest of an exported float32 network",
+    )
     parser.add_argument("--out", type=Path, required=True, help="manifest to write; NAME.float32.onnx goes beside it")
     parser.add_argument("--name", help="name in the manifest (default: the file's)")
-    parser.add_argument("--version", default="1", help="version of the weights")
-    parser.add_argument("--licence", default="unspecified", help="licence of the weights")
+    parser.add_argument("--version", help="version of the weights (default: 1, or as it was)")
+    parser.add_argument("--licence", help="licence of the weights (default: unspecified, or as it was)")
     parser.add_argument("--seal-mm", type=float, default=0.0, help="close lips that are nearly closed by so much")
     parser.add_argument("--checkpoint", default="best.pt", help="which weights (default: best.pt)")
     parser.add_argument(
@@ -50,15 +56,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export as the command line says."""
-    config, network = load_trained(args.run_folder, args.checkpoint)
+    facts: dict[str, Any] = {"version": "1", "licence": "unspecified"}
+    if args.run_folder.suffix == ".json":
+        from engine_build.network.exported import load_exported
+
+        config, network, facts = load_exported(args.run_folder)
+    else:
+        config, network = load_trained(args.run_folder, args.checkpoint)
     if args.mix:
         folder, checkpoint = (args.mix.parent, args.mix.name) if args.mix.suffix == ".pt" else (args.mix, "best.pt")
         mix_weights(network, load_trained(folder, checkpoint)[1], args.mix_share)
-    name = args.name or args.out.stem
-    facts: dict[str, Any] = {"name": name, "version": args.version, "licence": args.licence}
-    if args.seal_mm:
-        network = sealed(network, config, args.seal_mm)
-        facts["lip_seal_mm"] = args.seal_mm
+    given = {"name": args.name or args.out.stem, "version": args.version, "licence": args.licence}
+    facts |= {name: value for name, value in given.items() if value}
+    seal_mm = args.seal_mm or facts.get("lip_seal_mm", 0.0)
+    if seal_mm:
+        network = sealed(network, config, seal_mm)
+        facts["lip_seal_mm"] = seal_mm
     worst = export_network(network, config, args.out, facts)
     print(f"{args.out}: torch and ONNX Runtime differ by at most {worst:.1e}", file=sys.stderr)
     return 0
@@ -166,15 +179,13 @@ def export_network(network: Any, config: TrainConfig, manifest_path: Path, facts
     graph_path = manifest_path.with_name(f"{manifest_path.stem}.float32.onnx")
     graph_path.parent.mkdir(parents=True, exist_ok=True)
     folded = fold_batch_norms(copy.deepcopy(network).eval())
-    state = folded.initial_state(1)
-    frame = _one_frame(config)
-    step = _Step(folded, list(state))
+    step, state = _one_frame_step(folded)
     names = list(state)
     unfinished = graph_path.with_suffix(".tmp")
     with torch.no_grad():
         torch.onnx.export(
-            step.module,
-            (frame, *state.values()),
+            step,
+            (torch.zeros(feature_shape(config)), *state.values()),
             str(unfinished),
             input_names=["features", *(f"{name}_in" for name in names)],
             output_names=["activations", "head", *(f"{name}_out" for name in names)],
@@ -183,7 +194,7 @@ def export_network(network: Any, config: TrainConfig, manifest_path: Path, facts
         )
     graph = onnx.load(str(unfinished))
     onnx.checker.check_model(graph, full_check=True)
-    worst = _compare(network, unfinished, config)
+    worst = _compare(network, unfinished, config, state)
     if not worst <= TOLERANCE:
         raise ModelError(f"export to {graph_path}", f"it differs from torch by {worst:.1e}", "Report this as a bug")
     os.replace(unfinished, graph_path)
@@ -195,28 +206,27 @@ def export_network(network: Any, config: TrainConfig, manifest_path: Path, facts
     return worst
 
 
-class _Step:
-    """Wrap a network so that one call is one frame with flat inputs and outputs."""
-
-    def __init__(self, network: Any, names: list[str]) -> None:
-        import torch
-
-        class Step(torch.nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.network = network
-
-            def forward(self, features: Any, *state: Any) -> tuple[Any, ...]:
-                out = self.network(features[None], dict(zip(names, state, strict=True)))
-                return (out.activations[:, 0], out.head_deg[:, 0], *(out.state[name] for name in names))
-
-        self.module = Step().eval()
-
-
-def _one_frame(config: TrainConfig) -> Any:
+def _one_frame_step(network: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a module of which one call is one frame with flat inputs and outputs, and its state of zeros by name."""
     import torch
 
-    return torch.zeros(feature_shape(config))
+    from engine_build.network.stream_frame import stream_frame
+
+    frame = stream_frame(network)
+    if frame is not None:
+        return frame.eval(), frame.initial_state()
+    state = network.initial_state(1)
+
+    class Step(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, features: Any, *before: Any) -> tuple[Any, ...]:
+            out = self.network(features[None], dict(zip(state, before, strict=True)))
+            return (out.activations[:, 0], out.head_deg[:, 0], *(out.state[name] for name in state))
+
+    return Step().eval(), state
 
 
 def feature_shape(config: TrainConfig) -> tuple[int, ...]:
@@ -227,7 +237,7 @@ def feature_shape(config: TrainConfig) -> tuple[int, ...]:
     return shape
 
 
-def _compare(network: Any, graph_path: Path, config: TrainConfig) -> float:
+def _compare(network: Any, graph_path: Path, config: TrainConfig, zeros: Mapping[str, Any]) -> float:
     """Return the largest difference of activations between torch and ONNX Runtime over random frames with state."""
     import onnxruntime
     import torch
@@ -235,7 +245,7 @@ def _compare(network: Any, graph_path: Path, config: TrainConfig) -> float:
     session = onnxruntime.InferenceSession(str(graph_path), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     state = network.initial_state(1)
-    fed = {f"{name}_in": value.numpy() for name, value in state.items()}
+    fed = {f"{name}_in": value.numpy() for name, value in zeros.items()}
     worst = 0.0
     for _ in range(N_CHECK_FRAMES):
         features = rng.uniform(-1.2, 0.0, feature_shape(config)).astype(np.float32)
@@ -243,7 +253,7 @@ def _compare(network: Any, graph_path: Path, config: TrainConfig) -> float:
             out = network(torch.from_numpy(features)[None], state)
         state = out.state
         results = session.run(None, {"features": features, **fed})
-        fed = {f"{name}_in": value for name, value in zip(state, results[2:], strict=True)}
+        fed = dict(zip(fed, results[2:], strict=True))
         worst = max(worst, float(np.abs(results[0] - out.activations[:, 0].numpy()).max()))
     return worst
 

@@ -128,7 +128,7 @@ class GatedUnit(nn.Module):
         a plain matrix product of 8192 inputs is the slowest part of the network (docs: CPU inference).
         """
         size = self.hidden
-        weight_in, weight_back, bias_in, bias_back = _weights(self.cells)
+        weight_in, weight_back, bias_in, bias_back = weights_of(self.cells)
         into = _whole_product(frame, weight_in, bias_in)
         back = functional.linear(hidden, weight_back, bias_back)
         reset = torch.sigmoid(into[:, :size] + back[:, :size])
@@ -159,7 +159,7 @@ class MemoryUnit(nn.Module):
     def step(self, frame: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the same for one frame, as `GatedUnit.step`."""
         size = self.hidden
-        weight_in, weight_back, bias_in, bias_back = _weights(self.cells)
+        weight_in, weight_back, bias_in, bias_back = weights_of(self.cells)
         gates = _whole_product(frame, weight_in, bias_in) + functional.linear(hidden, weight_back, bias_back)
         take, keep = torch.sigmoid(gates[:, :size]), torch.sigmoid(gates[:, size : 2 * size])
         fresh, show = torch.tanh(gates[:, 2 * size : 3 * size]), torch.sigmoid(gates[:, 3 * size :])
@@ -175,7 +175,7 @@ def _whole_product(frame: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return functional.conv2d(frame, weight.reshape(-1, *frame.shape[1:]), bias).flatten(1)
 
 
-def _weights(cells: nn.RNNBase) -> Weights:
+def weights_of(cells: nn.RNNBase) -> Weights:
     """Return the tensors of the only layer."""
     named = dict(cells.named_parameters())
     return named["weight_ih_l0"], named["weight_hh_l0"], named["bias_ih_l0"], named["bias_hh_l0"]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engine_build.labels.channels import CHANNELS
 from engine_build.labels.geometry import face_geometry_mm
@@ -57,7 +58,8 @@ class LipSeal(nn.Module):
         ValueError: There is no `mouthClose`, or it does not close the lips of the face.
     """
 
-    slopes: Tensor
+    weights: Tensor
+    offsets: Tensor
     to_close: Tensor
 
     def __init__(self, channels: Sequence[str], seal_mm: float) -> None:
@@ -71,15 +73,18 @@ class LipSeal(nn.Module):
         to_close = np.zeros_like(slopes)
         to_close[place] = -1.0 / slopes[place]
         self.seal_mm = seal_mm
-        self.register_buffer("slopes", torch.from_numpy(slopes))
+        # Of two numbers in mm that both change with the gap: how far the lips are from having met, and how much of the
+        # seal is left for a gap so wide. The smaller one is taken.
+        fade = -seal_mm / (GONE_AT_MM - FULL_TO_MM)
+        offsets = [self.rest_mm - MET_MM, fade * (self.rest_mm - GONE_AT_MM)]
+        self.register_buffer("weights", torch.from_numpy(np.stack([slopes, np.float32(fade) * slopes])))
+        self.register_buffer("offsets", torch.tensor(offsets, dtype=torch.float32))
         self.register_buffer("to_close", torch.from_numpy(to_close))
 
     def forward(self, activations: Tensor) -> Tensor:
         """Return activations [..., n_channels] with the lips sealed."""
-        # a sum of products and not a matrix product: it must stay in float when the network is quantised
-        gap_mm = (activations * self.slopes).sum(dim=-1, keepdim=True) + self.rest_mm
-        share = ((GONE_AT_MM - gap_mm) / (GONE_AT_MM - FULL_TO_MM)).clamp(0.0, 1.0)
-        taken_mm = torch.minimum(torch.relu(gap_mm - MET_MM), self.seal_mm * share)
+        both_mm = functional.linear(activations, self.weights, self.offsets)
+        taken_mm = both_mm.amin(dim=-1, keepdim=True).clamp(0.0, self.seal_mm)
         return (activations + taken_mm * self.to_close).clamp(0.0, 1.0)
 
 

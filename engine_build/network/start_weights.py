@@ -94,9 +94,13 @@ def exported_weights(model: Any, frames_per_s: float = 30.0) -> dict[str, NDArra
     from onnx import numpy_helper
 
     from engine_build.network.layers import MEAN_PRIOR_S
+    from engine_build.network.stream_frame import network_weights
 
     stored = {tensor.name: numpy_helper.to_array(tensor).astype(np.float32) for tensor in model.graph.initializer}
     found = {_own_name(name, "."): value for name, value in stored.items() if not name.startswith("onnx::")}
+    if "prior_sum" in found:  # written frame by frame
+        columns = int(model.graph.input[0].type.tensor_type.shape.dim[2].dim_value)
+        return network_weights(found, columns, MEAN_PRIOR_S * frames_per_s)
     for node in model.graph.node:
         numbered = [name for name in node.input if name.startswith("onnx::") and name in stored]
         if not numbered:

@@ -19,7 +19,7 @@ from calibration.choice import observe
 from calibration.float_network import read_network, shipped_networks
 from calibration.quantize import report_path
 from calibration.report import MAX_CORRELATION_LOSS, MAX_MEAN_DIFFERENCE, compare, correlation_loss, rms
-from calibration.rewrite import products_to_convolutions
+from calibration.rewrite import biases_behind_products, products_to_convolutions
 from calibration.roll_out import RollOut, compute_features, roll_out
 from calibration.speech import SHIPPED_SET, load_speech
 from edge.app import shipped_models
@@ -107,8 +107,8 @@ def test_no_tensor_saturates(compared: Compared) -> None:
     graph = onnx.load_from_string(compared.manifest.verify_graph()).graph
     steps = {t.name: numpy_helper.to_array(t) for t in graph.initializer if t.name.endswith("_scale")}
     scales = {n.input[0]: float(steps[n.input[1]]) for n in graph.node if n.op_type == "QuantizeLinear"}
-    model = products_to_convolutions(read_network(compared.float_manifest)[0])
-    inner = {name for node in model.graph.node for name in node.output}
+    model = biases_behind_products(products_to_convolutions(read_network(compared.float_manifest)[0]))
+    inner = {name for node in model.graph.node for name in node.output} | {value.name for value in model.graph.input}
     activated = {n.input[0]: n.output[0] for n in model.graph.node if n.op_type == "LeakyRelu"}
     # Before a leaky ReLU only what is positive counts: what is negative is divided by a hundred behind it.
     looked_at = {tensor: activated.get(tensor, tensor) for tensor in scales}
