@@ -21,6 +21,7 @@ from calibration.speech import MIN_PEAK
 from edge.contracts import AudioSource
 from edge.errors import DeviceError, InputError
 from edge.frames import Float32Array
+from edge.machine.whole_file import whole_file
 
 _READ_TIMEOUT_S = 0.5
 _MAX_SILENT_READS = 20  # ten seconds without a sample: the microphone is gone
@@ -93,7 +94,8 @@ def record(source: AudioSource, seconds: float, path: Path) -> tuple[float, int]
         raise InputError(f"recording from {description}", "it is silent", "Unmute the microphone (`alsamixer`)")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(str(path), samples, rate_hz, subtype="PCM_16")
+        with whole_file(path, "wb") as file:
+            soundfile.write(file, samples, rate_hz, subtype="PCM_16", format=path.suffix[1:] or "WAV")
     except (OSError, soundfile.SoundFileError) as err:
         raise InputError(f"writing {path}", str(err), "Choose a folder that can be written to") from err
     return peak, n_lost

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge.machine.whole_file import write_whole
+
 
 def write_together(files: Mapping[Path, bytes]) -> None:
     """Write files so that where one cannot be written every old one stays.
@@ -28,14 +30,16 @@ def write_together(files: Mapping[Path, bytes]) -> None:
                 os.fsync(file.fileno())
         for path, temporary in unfinished.items():
             os.replace(temporary, path)
-    except OSError:
+    except BaseException:
         for temporary in unfinished.values():
             temporary.unlink(missing_ok=True)
         raise
 
 
 def write_json(path: Path, raw: Mapping[str, Any]) -> None:
-    """Write JSON so that a reader sees the old file or the new one."""
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    """Write JSON so that a reader sees the old file or the new one.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    write_whole(path, json.dumps(raw, indent=1) + "\n")

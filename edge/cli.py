@@ -7,10 +7,11 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from edge import __version__
 from edge.errors import ConfigurationError
-from edge.exit_status import exit_status, leave_hanging_threads
+from edge.exit_status import exit_status, leave_hanging_threads, left_in_order
 from edge.machine.log import finish_log, start_log
 
 COMMANDS = {
@@ -27,6 +28,9 @@ COMMANDS = {
     "servo": ("edge.commands.servo", "move one actuator by hand, to find its limits"),
     "protocols": ("edge.commands.protocols", "list the wire formats"),
 }
+# What leaves a child process, half a file, a servo or a terminal behind where a signal cuts it off. What runs until it
+# is told to end has its own way; the rest must end also while a library hangs.
+LEFT_IN_ORDER = ("bench", "render", "servo", "sync")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -54,7 +58,8 @@ def _run(words: Sequence[str]) -> int:
     start_log(_log_level())
     arguments = _parser(words).parse_args(words)
     module = importlib.import_module(COMMANDS[arguments.command][0])
-    return int(module.run(arguments))
+    with left_in_order() if arguments.command in LEFT_IN_ORDER else nullcontext():
+        return int(module.run(arguments))
 
 
 def _log_level() -> str:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
 from edge.frames import AUFrame, Float32Array
+from edge.machine.whole_file import whole_file
 from edge.manifest import Manifest
 
 HEAD_COLUMNS = ("head_pitch_deg", "head_yaw_deg", "head_roll_deg")
@@ -63,26 +60,9 @@ class FrameTable:
         return np.stack(self._rows)
 
 
-@contextmanager
-def atomic_file(path: Path, mode: str) -> Iterator[IO[Any]]:
-    """Open a file beside the target that takes its place when it is complete; a full disk leaves the old one."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    is_text = "b" not in mode
-    try:
-        with open(descriptor, mode, encoding="utf-8" if is_text else None, newline="" if is_text else None) as file:
-            yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
 def write_csv(path: Path, table: FrameTable) -> None:
     """Write `time_s`, `state`, the channels and the head, one row per frame."""
-    with atomic_file(path, "w") as file:
+    with whole_file(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["time_s", "state", *table.channels, *HEAD_COLUMNS])
         for time_s, state, row in zip(table.times_s, table.states, table.values, strict=True):
@@ -91,7 +71,7 @@ def write_csv(path: Path, table: FrameTable) -> None:
 
 def write_jsonl(path: Path, table: FrameTable) -> None:
     """Write one JSON object per line: time_s, state, au by name, head by axis."""
-    with atomic_file(path, "w") as file:
+    with whole_file(path, "w") as file:
         for time_s, state, row in zip(table.times_s, table.states, table.values, strict=True):
             rounded = [round(float(value), 5) for value in row]
             head = dict(zip(("pitch", "yaw", "roll"), rounded[-3:], strict=True))
@@ -102,7 +82,7 @@ def write_jsonl(path: Path, table: FrameTable) -> None:
 def write_npz(path: Path, table: FrameTable) -> None:
     """Write arrays: time_s [n], state [n], channels [c], activations [n, c], head_deg [n, 3], frame_rate."""
     n_channels = len(table.channels)
-    with atomic_file(path, "wb") as file:
+    with whole_file(path, "wb") as file:
         np.savez_compressed(
             file,
             time_s=np.array(table.times_s),

@@ -13,6 +13,7 @@ from edge.app import BACKENDS, DEFAULTS, PROTOCOLS, find_manifest, has_microphon
 from edge.app.arguments import add_configuration_arguments, settings_from
 from edge.config.settings import Settings
 from edge.errors import BackendError, InputError
+from edge.machine.whole_file import write_whole
 from edge.manifest import Manifest
 
 FORMAT = "au-edge-bench/1"
@@ -68,13 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.part == "loopback":
         return _loopback(arguments)
     result = measure(arguments)
-    print(render_text(result))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if arguments.html:
-        from edge.bench.html_report import render_html
+    # The files first, and what was measured is shown whatever becomes of them: nobody measures a minute for nothing.
+    try:
+        if arguments.json:
+            write_whole(arguments.json, json.dumps(result, indent=1) + "\n")
+        if arguments.html:
+            from edge.bench.html_report import render_html
 
-        arguments.html.write_text(render_html(result), encoding="utf-8")
+            write_whole(arguments.html, render_html(result))
+    finally:
+        print(render_text(result))
     return 0
 
 
@@ -167,9 +171,11 @@ def _loopback(arguments: argparse.Namespace) -> int:
     wish = ProgramWish(child_arguments(arguments, extra), protocol=arguments.protocol)
     with Loudspeaker(arguments.speaker or "") as loudspeaker:
         result = run_loopback(wish, loudspeaker, settings.silence.open_dbfs, arguments.chirps)
-    print(render_loopback(result))
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"format": FORMAT, "loopback": result}, indent=1) + "\n", encoding="utf-8")
+    try:
+        if arguments.json:
+            write_whole(arguments.json, json.dumps({"format": FORMAT, "loopback": result}, indent=1) + "\n")
+    finally:
+        print(render_loopback(result))
     return 0
 
 

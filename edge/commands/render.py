@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from edge.contracts import InferenceSession
 from edge.errors import ArgumentsError, AuEdgeError, InputError
 from edge.frames import AudioChunk, AUFrame, Float32Array
 from edge.machine.clock import SystemClock
+from edge.machine.whole_file import unwritable
 from edge.manifest import Manifest
 from edge.metrics.counters import Metrics
 from edge.recording import WRITERS, FrameTable
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
                 table = render_file(path, settings, manifest, session, is_raw=arguments.raw)
                 _write(path, target, table, settings, arguments.video_quality)
             except (AuEdgeError, OSError) as error:
-                err = error if isinstance(error, AuEdgeError) else _unwritable(target, error)
+                err = error if isinstance(error, AuEdgeError) else unwritable(target, error)
                 failures.append(err)
                 print(f"au-edge: {err}", file=sys.stderr)
     finally:
@@ -147,13 +147,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise _unwritable(folder, err) from err
-
-
-def _unwritable(path: Path, error: OSError) -> InputError:
-    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    remedy = "Free the space, or give another --out" if is_full else "Give another --out, where you may write"
-    return InputError(f"writing {path}", error.strerror or str(error), remedy)
+        raise unwritable(folder, err) from err
 
 
 def render_file(

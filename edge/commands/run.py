@@ -41,8 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     def load() -> Settings:
         return settings_from(arguments, extra)
 
-    is_open = sys.stdout is not None  # `>&-` leaves None
-    has_view = is_open and (sys.stdout.isatty() if arguments.view is None else arguments.view)
+    has_view = sys.stdout.isatty() if arguments.view is None else arguments.view
     if has_view:
         # Lines would tear the picture; warnings still appear below it.
         logging.getLogger().setLevel(logging.WARNING)

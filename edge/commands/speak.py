@@ -39,8 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Speak every input; return 0, also where a signal ended it."""
     _check(arguments.inputs)
-    is_open = sys.stdout is not None  # `>&-` leaves None
-    has_view = is_open and (sys.stdout.isatty() if arguments.view is None else arguments.view)
+    has_view = sys.stdout.isatty() if arguments.view is None else arguments.view
     if has_view:
         logging.getLogger().setLevel(logging.WARNING)  # lines would tear the picture
     for names in _together(arguments.inputs):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 
@@ -30,5 +29,4 @@ def run(arguments: argparse.Namespace) -> int:
 
     # The terminal is given back on every way out, so SIGTERM goes the way of Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    stream = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # `>&-` leaves None
-    return run_watch(arguments.host, arguments.port, StreamDecoder(), duration_s=arguments.duration, stream=stream)
+    return run_watch(arguments.host, arguments.port, StreamDecoder(), duration_s=arguments.duration, stream=sys.stdout)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from calibration.whole_files import write_json
 from edge.backends.onnx_runtime import EXACT_PRODUCTS
 from edge.errors import InputError
+from edge.machine.whole_file import write_whole
 from edge.manifest import Manifest, load_manifest
 from engine_build.data.corpus import Corpus, CorpusSpec, FeatureSpec
 from engine_build.data.frame_labels import load_corpus
@@ -278,7 +279,7 @@ def write_report(report: Evaluation, folder: Path) -> None:
     html = render_html(
         report.numbers, report.corpus, report.clips[:: max(1, len(report.clips) // N_PLOTTED_CLIPS)], report.words
     )
-    (folder / "report.html").write_text(html, encoding="utf-8")
+    write_whole(folder / "report.html", html)
 
 
 def _plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import AuEdgeError, DeviceError, InputError
+from edge.machine.whole_file import write_whole
 from engine_build.cluster import add_jobs_arguments, on_cluster
 from engine_build.labels.blendshape_face import blendshape_face
 from engine_build.labels.face_finder import WHERE, FaceFinder, MediaPipeFinder
@@ -205,7 +206,7 @@ def _write_report(path: Path, labels: Labels, mistakes: Sequence[AuEdgeError]) -
         "lip_gap_width_chin_correlation": [round(value, 4) if np.isfinite(value) else None for value in agreement],
         "mistakes": [{"asked": m.asked, "found": m.found, "remedy": m.remedy} for m in mistakes],
     }
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    write_whole(path, json.dumps(report, indent=2) + "\n")
 
 
 def _say_result(labels: Labels, mistakes: Sequence[AuEdgeError], out: Path) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 
 from calibration.whole_files import write_json
 from edge.errors import ConfigurationError, InputError
+from edge.machine.whole_file import write_whole
 from engine_build.data.corpus import CorpusSpec
 from engine_build.data.frame_labels import read_labels
 from engine_build.training.config import TrainConfig, load_config
@@ -169,7 +170,7 @@ def insert(path: Path, text: str) -> None:
         new = old[: old.index(BEGIN)] + block + old[old.index(END) + len(END) :]
     else:
         new = f"{old.rstrip()}\n\n{block}\n"
-    path.write_text(new, encoding="utf-8")
+    write_whole(path, new)
 
 
 def _three(values: Any) -> str:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ConfigurationError
+from edge.machine.whole_file import write_whole
 from engine_build.data.augment import softer
 from engine_build.network.start_weights import start_weights
 from engine_build.training.batches import BatchSampler
@@ -101,7 +102,7 @@ class Trainer:
         self.training, self.validation = read_corpora(config, cache, ranks)
         if ranks.is_first:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "config.json").write_text(json.dumps(config.as_json(), indent=1), encoding="utf-8")
+            write_whole(folder / "config.json", json.dumps(config.as_json(), indent=1))
         self.masked = uninformed_channels(self.training, config.channels)
         self.informed = [i for i, name in enumerate(config.channels) if name not in self.masked]
         self.sampler = BatchSampler(self.training, spec, config.augment, config.batch, config.n_frames, config.seed)
@@ -248,7 +249,7 @@ class Trainer:
             kept = {"network": self.average.state_dict(), "step": self.step, "masked": self.masked}
             write_state(kept, self.folder / BEST)
         self._save()
-        (self.folder / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")
+        write_whole(self.folder / "history.json", json.dumps(self.history, indent=1))
         if not self.quiet:
             line = "  ".join(
                 f"{name}: " + " ".join(f"{key} {value:.3f}" for key, value in values.items())

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import InputError
+from edge.machine.whole_file import write_whole
 from engine_build.cluster import add_jobs_arguments, on_cluster
 from engine_build.voices.augmented_corpus import make_augmented_corpus
 from engine_build.voices.changed_corpus import list_recordings, make_changed_corpus
@@ -142,7 +143,7 @@ def _make_spoken(args: argparse.Namespace, channels: Sequence[str]) -> None:
         "validation_speakers": list(args.validation_speakers),
         "validation_clips": "" if args.validation_speakers else "sorted index % 10 == 7",
     }
-    (args.out / "SPLIT.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    write_whole(args.out / "SPLIT.json", json.dumps(document, indent=1))
 
 
 def split_teacher(

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import InputError
+from edge.machine.whole_file import write_whole
 from engine_build.cluster import add_jobs_arguments, on_cluster
 from engine_build.voices.alignment import SILENCE, Alignment, AlignmentError, PhoneAligner
 from engine_build.voices.changed_corpus import write_flac
@@ -87,7 +88,7 @@ def _run(args: argparse.Namespace) -> int:
     clips, left_out = gather_clips(
         speech, args.out, given, min_score=args.min_score, n_jobs=args.jobs, progress=report_progress("aligning")
     )
-    (args.out / LEFT_OUT).write_text(json.dumps(left_out, indent=1), encoding="utf-8")
+    write_whole(args.out / LEFT_OUT, json.dumps(left_out, indent=1))
     if not clips:
         raise InputError(f"recordings {args.recordings}", "none fits its words", f"Read {args.out / LEFT_OUT}")
     teacher = load_teacher(parts["recordings/labels.npz"], read_phones(parts["phones.json"]))

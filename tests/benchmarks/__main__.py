@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from edge.exit_status import exit_status
+from edge.machine.whole_file import write_whole
 from tests.benchmarks.affect import add_arguments
 from tests.benchmarks.page import render_page
 
@@ -32,18 +34,18 @@ def main() -> int:
         from tests.benchmarks.measure import measure
 
         result = measure(arguments.rounds, arguments.live, arguments.chirps, arguments.npm)
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_whole(arguments.out, json.dumps(result, indent=1) + "\n")
     elif arguments.command == "affect":
         from tests.benchmarks.affect import measure as measure_affect
 
         figures = json.dumps(measure_affect(arguments), indent=1)
-        arguments.out.write_text(figures + "\n", encoding="utf-8")
+        write_whole(arguments.out, figures + "\n")
         print(figures)
     else:
         page = render_page(json.loads(arguments.result.read_text(encoding="utf-8")))
-        arguments.out.write_text(page, encoding="utf-8")
+        write_whole(arguments.out, page)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status("tests.benchmarks", main))

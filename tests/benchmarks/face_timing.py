@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from edge.exit_status import exit_status
+from edge.machine.whole_file import write_whole
 from tests.edge.sources.agents.rig import Agent
 from tests.ports import free_tcp_port
 from tests.system.face_against_sound import Round, likeness_by_place, say_again_and_again, talk_options
@@ -89,11 +91,11 @@ def main() -> int:
     text = json.dumps(result, indent=1) + "\n"
     print(text, end="")
     if arguments.out is not None:
-        arguments.out.write_text(text, encoding="utf-8")
+        write_whole(arguments.out, text)
     came = result["came"]
     assert isinstance(came, dict)
     return 0 if abs(came["median"]) <= MEDIAN_LIMIT_MS and came["p99_of_size"] <= HIGH_LIMIT_MS else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status("tests.benchmarks.face_timing", main))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.exit_status import exit_status
 from edge.features.resampler import Resampler
 from edge.machine.clock import SystemClock
 from edge.machine.realtime import ENGINE_PRIORITY, make_thread_realtime
@@ -78,4 +79,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status("tests.benchmarks.loudspeaker_timing", main))

@@ -22,6 +22,7 @@ from edge.app import choose_backend, find_manifest, protocol_options
 from edge.commands.render import render_file
 from edge.config.reading import load_settings
 from edge.config.settings import Settings
+from edge.exit_status import exit_status
 from edge.frames import Float32Array, State
 from edge.head.video import Film, render_video
 from edge.manifest import Manifest
@@ -115,4 +116,4 @@ def write_film(path: Path, values: Float32Array, settings: Settings, manifest: M
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status("tests.benchmarks.readme_pictures", main))

@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from edge.exit_status import exit_status
 from edge.machine.clock import SystemClock
 from edge.machine.realtime import ENGINE_PRIORITY, make_thread_realtime
 from edge.runtime.source_keeper import SourceKeeper
@@ -133,4 +134,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status("tests.benchmarks.soak_capture", main))

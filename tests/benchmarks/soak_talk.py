@@ -23,7 +23,9 @@ import numpy as np
 import soundfile
 from websockets.exceptions import ConnectionClosed
 
+from edge.exit_status import exit_status
 from edge.frames import Speech
+from edge.machine.whole_file import write_whole
 from tests.edge.sources.agents.rig import Agent, balance, serving
 from tests.ports import free_tcp_port
 from tests.system.talking import SENTENCES, flite, resident_bytes, storm, talking
@@ -194,7 +196,7 @@ def main() -> int:
     result["day"] = talk_all_day(arguments.hours, arguments.seed)
     print(json.dumps(result))
     if arguments.out is not None:
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_whole(arguments.out, json.dumps(result, indent=1) + "\n")
     day = result["day"]
     assert isinstance(day, dict)
     prints = day["footprints"]
@@ -204,4 +206,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status("tests.benchmarks.soak_talk", main))

@@ -23,6 +23,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from edge.exit_status import exit_status
+from edge.machine.whole_file import write_whole
 from tests.edge.sources.agents.rig import Agent
 from tests.ports import free_tcp_port
 from tests.requirements import need_module
@@ -106,9 +108,9 @@ def main() -> int:
     text = json.dumps(result, indent=1) + "\n"
     print(text, end="")
     if arguments.out is not None:
-        arguments.out.write_text(text, encoding="utf-8")
+        write_whole(arguments.out, text)
     return 0 if result["in_order"] and result["whole"] and min(result["r"]) > LEAST_R else 1  # type: ignore[type-var]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status("tests.benchmarks.twenty_sentences", main))

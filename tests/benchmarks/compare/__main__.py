@@ -7,6 +7,9 @@ import json
 import sys
 from pathlib import Path
 
+from edge.exit_status import exit_status
+from edge.machine.whole_file import write_whole
+
 
 def main() -> int:
     """Measure, or write the page and its drawings."""
@@ -39,7 +42,7 @@ def main() -> int:
             arguments.corpus, arguments.phones, arguments.speakers, networks, arguments.heard, arguments.npm,
             arguments.rounds, arguments.keep, arguments.timed,
         )  # fmt: skip
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_whole(arguments.out, json.dumps(result, indent=1) + "\n")
     else:
         from tests.benchmarks.compare.page import write_page
         from tests.benchmarks.compare.readme import write_readme
@@ -51,4 +54,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status("tests.benchmarks.compare", main))

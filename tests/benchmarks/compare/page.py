@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.machine.facts import describe_machine
+from edge.machine.whole_file import write_whole
 from tests.benchmarks.compare.plots import draw_agreement, draw_closures, label
 from tests.benchmarks.compare.readme import lag_text
 
@@ -71,9 +72,9 @@ def write_page(result: Mapping[str, Any], out: Path) -> None:
     """
     images = out.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
-    out.write_text(render_page(result), encoding="utf-8")
+    write_whole(out, render_page(result))
     for name, drawing in render_drawings(result).items():
-        (images / name).write_text(drawing, encoding="utf-8")
+        write_whole(images / name, drawing)
 
 
 def render_drawings(result: Mapping[str, Any]) -> dict[str, str]:

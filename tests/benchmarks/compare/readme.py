@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge.machine.whole_file import write_whole
+
 README = Path("README.md")
 PERFORMANCE = Path("tests/benchmarks/performance.json")
 BEGIN = "<!-- numbers, written by `python -m tests.benchmarks.compare page` -->\n"
@@ -25,7 +27,7 @@ def write_readme(result: Mapping[str, Any]) -> None:
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     performance = json.loads(PERFORMANCE.read_text(encoding="utf-8"))
-    README.write_text(before + BEGIN + render_numbers(result, performance) + END + after, encoding="utf-8")
+    write_whole(README, before + BEGIN + render_numbers(result, performance) + END + after)
 
 
 def render_numbers(result: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
