@@ -80,7 +80,9 @@ class ChannelChoice:
             out: float32 [n], overwritten.
             scale: Factor that brings full scale to 1.0.
         """
-        if self.index is not None:
+        if self.index is not None and scale == 1.0:
+            out[:] = block[:, self.index]  # three quarters of the time of a period's callback with the product
+        elif self.index is not None:
             np.multiply(block[:, self.index], np.float32(scale), out=out, casting="unsafe")
         else:
             np.add.reduce(block, axis=1, dtype=np.float32, out=out)

@@ -46,8 +46,9 @@ class SignalHealth:
         """
         if not len(samples):
             return
-        highest = float(samples.max())
-        lowest = float(samples.min())
+        # not `samples.max()`, which asks Python first what to do: this is called for every period
+        highest = float(np.maximum.reduce(samples))
+        lowest = float(np.minimum.reduce(samples))
         peak = max(highest, -lowest)
         if not peak <= LIMIT or highest != highest:  # also true for NaN, which max and min pass on
             self._repair(samples)
