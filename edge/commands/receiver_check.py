@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.app.receivers import GREETED, ROBOT, ROS, is_loopback, make_outputs
 from edge.app.tables import PROTOCOLS, SOUND, TRANSPORTS, load_class
@@ -15,6 +17,9 @@ from edge.errors import EXIT_UNAVAILABLE, AuEdgeError, BackendError, DeviceError
 from edge.machine.clock import SystemClock
 from edge.manifest import Manifest
 from edge.outputs.link_state import LinkError
+
+if TYPE_CHECKING:
+    from edge.robots.actuator_map import ActuatorMap
 
 LIMIT_S = 3.0  # a name server that is there answers in less
 _MODULES = {"maestro": "serial", "dynamixel": "serial", "pca9685": "smbus2"}  # driver -> what it imports at open
@@ -92,7 +97,8 @@ def _try_robot(output: OutputSettings) -> str:
     if module is not None:
         package = _PACKAGES.get(module, module)
         _import(f"driver {actuator_map.driver}", module, f"Install {package}: pip install 'au-edge[robots]'")
-        return "; the device was not opened, since a running service may have it"
+        _find_device(actuator_map)
+        return "; the device is there and was not opened, since a running service may have it"
     ways: list[Transport] = []
 
     def keep(host: str, port: int) -> Transport:
@@ -103,6 +109,25 @@ def _try_robot(output: OutputSettings) -> str:
     for way in ways:
         _open(way)
     return ""
+
+
+def _find_device(actuator_map: ActuatorMap) -> None:
+    """Look whether the file of a robot's device is there and may be used, without opening it.
+
+    Raises:
+        DeviceError: It is not, or may not.
+    """
+    from edge.robots.assembly import load_driver
+    from edge.robots.driver import driver_values
+
+    name = actuator_map.driver
+    values = driver_values(name, load_driver(name).OPTIONS, actuator_map.driver_keys)
+    path = Path(str(values.get("port", f"/dev/i2c-{values.get('bus')}")))
+    group = "dialout" if "port" in values else "i2c"
+    if not path.exists():
+        raise DeviceError(f"{name} at {path}", "there is no such device now", "Connect it; until then it is waited for")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise DeviceError(f"{name} at {path}", "you may not use it", f"Add the user to the group {group}")
 
 
 def _transport(output: OutputSettings, host: str, port: int) -> Transport:

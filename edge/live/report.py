@@ -124,7 +124,7 @@ class LiveReport:
     def _troubles(self) -> list[str]:
         """Return the outputs that are not up, each with its state."""
         states = [(output.name, output.state) for output in self._outputs()]
-        return [f"{name} {state}" for name, state in states if state not in ("up", "off")]
+        return [f"{name} {state}" for name, state in states if state not in ("up", "off", "nothing sent yet")]
 
     def _short_facts(self) -> tuple[str, ...]:
         """Return what is worth a glance: losses where there are any, latency, the page."""

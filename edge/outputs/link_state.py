@@ -13,6 +13,7 @@ class LinkState(Enum):
 
     OFF = "off"
     OPENING = "opening"
+    UNTRIED = "nothing sent yet"
     UP = "up"  # no error came back lately; UDP knows no more
     REFUSED = "refused"  # the receiver's machine says that nobody listens at the port
     NO_ROUTE = "no route"

@@ -69,6 +69,7 @@ class Output:
         self._opener: Opener | None = None
         self._is_open = False
         self._was_open = False
+        self._has_sent = False
         self._is_dead = False
         self._retry_at_s = -math.inf
         self._retry_s = FIRST_RETRY_S
@@ -91,6 +92,8 @@ class Output:
             return LinkState.OFF.value
         if not self._is_open or self._in_outage:
             return self._failure_state.value
+        if not self._has_sent:
+            return LinkState.UNTRIED.value
         return str(getattr(self._transport, "state", LinkState.UP).value)
 
     @property
@@ -242,6 +245,7 @@ class Output:
                 self._is_open = False
                 self._retry_later(now_s)
             return False
+        self._has_sent = True
         if self._in_outage and now_s - self._last_failure_s >= RECOVERED_AFTER_S:
             self._in_outage = False
             self._retry_s = FIRST_RETRY_S

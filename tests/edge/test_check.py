@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import socket
 import sys
 import threading
@@ -17,6 +19,7 @@ from edge.cli import main
 from edge.manifest import load_manifest
 from tests import fake_cuda
 from tests.pace import Pace
+from tests.requirements import need_module
 
 MAP = "[robot]\ndriver = {}\n[actuator.jaw]\noutput = 0\nneutral = 10\nminimum = 5\nmaximum = 20\nmix = jawOpen 1\n"
 QUIET = ("-o", "audio.source=silence")
@@ -144,6 +147,28 @@ def test_a_robot_without_its_drivers_module_fails_with_what_to_install(
     (text,) = [text for mark, text in outputs_found(report) if mark == "fail"]
     assert status == 69
     assert "au-edge[robots]" in text
+
+
+@pytest.mark.parametrize("driver", ["maestro", "dynamixel"])
+def test_a_robot_whose_port_is_away_is_not_said_to_be_fine(
+    driver: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need_module("serial")
+    master, slave = pty.openpty()
+    written = tmp_path / "map.ini"
+    port = tmp_path / "port"
+    port.symlink_to(os.ttyname(slave))
+    written.write_text(MAP.format(driver).replace("[actuator", f"port = {port}\n[actuator"))
+    words = ("-o", "output.r.protocol=robot", "-o", f"output.r.mapping={written}", "-o", "audio.source=silence")
+    _, report = checked(capsys, *words)
+    assert [mark for mark, text in outputs_found(report) if f"{driver} at {port}" in text] == ["ok"]
+    port.unlink()
+    os.close(master)
+    os.close(slave)
+    status, report = checked(capsys, *words)
+    (text,) = [text for mark, text in outputs_found(report) if mark == "fail"]
+    assert status == 69
+    assert f"{driver} at {port}: there is no such device now" in text
 
 
 def test_a_name_server_that_hangs_holds_the_check_up_for_seconds_only(

@@ -200,6 +200,8 @@ def test_the_state_is_what_went_wrong_until_it_went_well_for_a_while(failure: OS
     recorder, clock = Recorder(), FakeClock()
     output = output_to(recorder, clock)
     output.open()
+    assert output.state == "nothing sent yet", "a UDP socket that is open says nothing about the way"
+    play(output, clock, 1)
     assert output.state == "up"
     recorder.send_error = failure
     play(output, clock, 3)
