@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Export as the command line says."""
     facts: dict[str, Any] = {"version": "1", "licence": "unspecified"}
     if args.run_folder.suffix == ".json":
-        from engine_build.network.exported import load_exported
+        from engine_build.training.exported import load_exported
 
         config, network, facts = load_exported(args.run_folder)
     else:

@@ -124,7 +124,7 @@ def test_it_runs_few_operations(anew: Path, tmp_path: Path) -> None:
 
 def test_a_network_of_another_kind_is_not_written_anew(tmp_path: Path) -> None:
     from engine_build.export import export_network
-    from engine_build.network.exported import load_exported
+    from engine_build.training.exported import load_exported
     from tests.engine_build.network.test_start_weights import CONFIGS, FACTS
 
     config = CONFIGS["paper"]
