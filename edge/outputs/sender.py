@@ -29,6 +29,11 @@ MAX_DELAYED = 1024  # frames kept back by a delay; 17 s at 60 a second
 # Lost datagrams that a new socket would not bring back: the send buffer is full, or the datagram is too large.
 _PASSING = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.EMSGSIZE, errno.EINTR}
 
+_UNHEARD = {
+    LinkState.REFUSED: "refuses: nobody listens at that port. Start the receiver, or correct host and port",
+    LinkState.NO_ROUTE: "is not there: no machine of that address answers. Switch it on, or correct host",
+}
+
 
 class Output:
     """A destination for frames.
@@ -77,7 +82,7 @@ class Output:
         self._failure_state = LinkState.OPENING
         self._last_failure_s = -math.inf
         self._refused_since_s = math.inf
-        self._is_refusal_said = False
+        self._said: LinkState | None = None
         self._counts = {"sent": 0, "failed": 0, "skipped": 0, "reopened": 0}
 
     @property
@@ -255,19 +260,18 @@ class Output:
 
     def _note_refusal(self, now_s: float) -> None:
         """Say once that nobody listens, and once that somebody does again."""
-        if getattr(self._transport, "state", LinkState.UP) is LinkState.REFUSED:
+        state = getattr(self._transport, "state", LinkState.UP)
+        if state in _UNHEARD:
             self._refused_since_s = min(self._refused_since_s, now_s)
-            if not self._is_refusal_said and now_s - self._refused_since_s >= REFUSED_SAID_S:
-                self._is_refusal_said = True
-                _LOG.info(
-                    "output %s: %s refuses: nobody listens at that port. Start the receiver, or correct host and port",
-                    self.name, self._transport.description,
-                )  # fmt: skip
+            if self._said is None and now_s - self._refused_since_s >= REFUSED_SAID_S:
+                self._said = state
+                _LOG.info("output %s: %s %s", self.name, self._transport.description, _UNHEARD[state])
             return
         self._refused_since_s = math.inf
-        if self._is_refusal_said:
-            self._is_refusal_said = False
-            _LOG.info("output %s: %s no longer refuses", self.name, self._transport.description)
+        if self._said is not None:
+            back = "no longer refuses" if self._said is LinkState.REFUSED else "is there"
+            self._said = None
+            _LOG.info("output %s: %s %s", self.name, self._transport.description, back)
 
     def _fail(self, reason: str, now_s: float) -> None:
         """Note a failure; only the first of an outage is logged."""

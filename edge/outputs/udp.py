@@ -21,7 +21,8 @@ from edge.outputs.udp_socket import connected_socket, is_address
 MAX_TTL = 255
 MAX_ADDRESSES = 8  # of one name that are tried
 RESOLVE_S = 60.0
-REFUSED_RESOLVE_S = 5.0  # between two look-ups while the receiver refuses
+REFUSED_RESOLVE_S = 5.0  # between two look-ups while the receiver refuses, or its machine is not there
+UNREACHED_S = 6.0  # after such an answer; Linux asks three seconds for a neighbour, and then says so (arp(7))
 REFUSING_S = 2.5  # after a refusal; a host answers once a second at least while it refuses (icmp(7), icmp_ratelimit)
 
 _Found = list[tuple[int, tuple[object, ...]]]  # families and addresses, best first
@@ -66,6 +67,7 @@ class UdpTransport:
         self._fresh: list[socket.socket] | None = None  # of a later look-up, for the next datagram
         self._resolved_s = 0.0
         self._refused_s = float("-inf")
+        self._unreached_s: dict[int, float] = {}  # when a socket's machine was last said not to be there
         self._lookup: threading.Thread | None = None
         self.refused = 0
         if not self._host or not 0 < port < 65536 or not 0 <= ttl <= MAX_TTL:
@@ -84,8 +86,11 @@ class UdpTransport:
     @property
     def state(self) -> LinkState:
         """Return how it stands, while it is open."""
-        is_refusing = self._monotonic_s() - self._refused_s < REFUSING_S
-        return LinkState.REFUSED if is_refusing else LinkState.UP
+        now_s = self._monotonic_s()
+        if now_s - self._refused_s < REFUSING_S:
+            return LinkState.REFUSED
+        lately = [now_s - at_s < UNREACHED_S for at_s in self._unreached_s.values()]
+        return LinkState.NO_ROUTE if lately and sum(lately) >= len(self._sockets) else LinkState.UP
 
     def open(self) -> None:
         """Resolve the name and connect; the look-up may take seconds, so it is no call for the frame loop.
@@ -100,6 +105,7 @@ class UdpTransport:
         self._at = 0
         self._resolved_s = self._monotonic_s()
         self._refused_s = float("-inf")
+        self._unreached_s.clear()
 
     def send(self, datagram: Datagram) -> None:
         """Send at once or raise OSError."""
@@ -114,10 +120,12 @@ class UdpTransport:
             except ConnectionRefusedError:  # the answer to an earlier datagram; it took the place of this one
                 self.refused += 1
                 self._refused_s = self._monotonic_s()
+                self._unreached_s.pop(self._at, None)  # its machine is there
             except OSError as err:
-                if len(self._sockets) == 1 or state_of(err) is not LinkState.NO_ROUTE:
+                if state_of(err) is not LinkState.NO_ROUTE:
                     raise
-                failure = err
+                failure = err  # of this datagram where it fails again, or the answer to an earlier one
+                self._unreached_s[self._at] = self._monotonic_s()
             else:
                 return
             self._at = (self._at + 1) % len(self._sockets)
@@ -141,9 +149,10 @@ class UdpTransport:
                 for old in self._sockets:
                     old.close()
                 self._sockets, self._fresh, self._at = self._fresh, None, 0
+                self._unreached_s.clear()
         age_s = self._monotonic_s() - self._resolved_s
-        is_refused = self.state is LinkState.REFUSED and age_s >= REFUSED_RESOLVE_S
-        if is_refused or (self._resolve_s > 0 and age_s >= self._resolve_s):
+        is_unheard = self.state is not LinkState.UP and age_s >= REFUSED_RESOLVE_S
+        if is_unheard or (self._resolve_s > 0 and age_s >= self._resolve_s):
             self._lookup = threading.Thread(target=self._refresh, name="au-edge-look-up", daemon=True)
             self._lookup.start()
 
