@@ -25,6 +25,7 @@ from calibration.float_network import NETWORKS, read_network
 from calibration.quantize import as_json, quantize, report_path
 from calibration.report import as_text, rms
 from calibration.roll_out import compute_features, roll_out
+from calibration.scales import METHODS
 from calibration.speech import SHIPPED_SET, load_speech
 from calibration.stored_weights import narrow
 from calibration.whole_files import write_together
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--facts", type=Path, help="JSON file with further facts: metrics, trained_on, version")
     parser.add_argument("--speech", type=Path, default=SHIPPED_SET, help="speech (default: the shipped set)")
     parser.add_argument("--files", type=count, default=0, help="how many of its files, evenly spread (default: all)")
+    parser.add_argument("--method", choices=("auto", *METHODS), default="auto", help="see quantize (default: auto)")
     parser.add_argument("--max-correlation-loss", type=positive, default=CORRELATION_LOSS_GOAL, help="see quantize")
     parser.add_argument(
         "--int8-only", action="store_true", help="leave the float network out: it is too big to come along"
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         source, worst = store_float(exported, Path(folder) / f"{name}.json", raw, args.speech, args.files)
         made = Path(folder) / "int8" / f"{name}.json"
-        report = quantize(source, args.speech, made, n_files=args.files, max_correlation_loss=args.max_correlation_loss)
+        report = quantize(source, args.speech, made, args.method, args.files, args.max_correlation_loss)
         files = {args.models / path.name: path for path in (load_manifest(made).graph_path, made)}
         if not args.int8_only:
             files |= {args.networks / path.name: path for path in (load_manifest(source).graph_path, source)}
