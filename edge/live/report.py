@@ -133,7 +133,8 @@ class LiveReport:
         if self._metrics.late_frames or lost:
             facts.append(f"late {self._metrics.late_frames}, lost {lost} samples")
         latency = self._metrics.stages["sound_to_sent"]
-        facts.append(f"sound to sent p99 {latency.quantile_s(0.99) * 1000:.1f} ms")
+        if latency.n:  # of nothing measured, 0.0 ms would be said
+            facts.append(f"sound to sent p99 {latency.quantile_s(0.99) * 1000:.1f} ms")
         if self._page:
             facts.append(self._page)
         return tuple(facts)

@@ -77,6 +77,7 @@ def test_a_receiver_that_is_not_up_is_named_wherever_the_program_speaks(state: s
     report.on_frame(frame)
     assert f"osc {state}" in notifier.told[-1]
     assert f"osc {state}" in in_view(report, frame)
+    assert not any("p99" in fact for fact in report._short_facts()), "nothing was measured yet"
     assert f"osc: udp://x ({state})" in report._title()
     assert report.counters()["output_states"] == {"osc": state, "json": "up", "spare": "off"}
     assert not any(word in notifier.told[-1] for word in ("json", "spare"))
