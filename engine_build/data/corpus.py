@@ -174,17 +174,17 @@ def compute_features(samples: Float32Array, spec: FeatureSpec) -> Float32Array:
     return out[:, 0]
 
 
-def cached_features(spec: CorpusSpec, clips: Sequence[str], features: FeatureSpec, cache: Path) -> Path:
+def cached_features(spec: CorpusSpec, clips: Sequence[str], features: FeatureSpec, cache: Path) -> tuple[Path, Path]:
     """Compute the features of a corpus once.
 
     Returns:
-        Stem of two files: `.npy` (float16 [N, ...]) and `.frames.npy` (frames per clip).
+        Two files: the features, float16 [N, ...], and the frames of each clip.
     """
     digest = hashlib.sha256("\n".join([spec.audio, *clips]).encode()).hexdigest()[:8]
-    stem = cache / f"{spec.name}-{features.fingerprint()}-{digest}"
-    array_path, frames_path = stem.with_suffix(".npy"), stem.with_suffix(".frames.npy")
+    stem = f"{spec.name}-{features.fingerprint()}-{digest}"  # not as a Path's suffix: a name may have dots
+    array_path, frames_path = cache / f"{stem}.npy", cache / f"{stem}.frames.npy"
     if array_path.exists() and frames_path.exists():
-        return stem
+        return array_path, frames_path
     cache.mkdir(parents=True, exist_ok=True)
     parts = []
     for clip in clips:
@@ -197,7 +197,7 @@ def cached_features(spec: CorpusSpec, clips: Sequence[str], features: FeatureSpe
         unfinished = path.with_name(path.name + ".tmp.npy")
         np.save(unfinished, content)
         os.replace(unfinished, path)
-    return stem
+    return array_path, frames_path
 
 
 def find_audio(folder: Path, clip: str) -> Path:

@@ -51,9 +51,8 @@ def load_corpus(
     clips = chosen_clips(names, spec.clips)
     if not clips:
         raise InputError(f"corpus {spec.name!r}", f"no clips (audio {spec.audio}, rule {spec.clips!r})", "Correct it")
-    stem = cached_features(spec, clips, features, cache)
-    array = np.load(stem.with_suffix(".npy"), mmap_mode="r")
-    n_frames = np.load(stem.with_suffix(".frames.npy"))
+    array_path, frames_path = cached_features(spec, clips, features, cache)
+    array, n_frames = np.load(array_path, mmap_mode="r"), np.load(frames_path)
     first = np.concatenate([[0], np.cumsum(n_frames)])
     corpus = _empty(spec, tuple(clips), first, array, len(channels))
     if spec.is_rest:
