@@ -72,11 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
     # The files first, and what was measured is shown whatever becomes of them: nobody measures a minute for nothing.
     try:
         if arguments.json:
-            write_whole(arguments.json, json.dumps(result, indent=1) + "\n")
+            write_whole(arguments.json, json.dumps(result, indent=1) + "\n", "--json")
         if arguments.html:
             from edge.bench.html_report import render_html
 
-            write_whole(arguments.html, render_html(result))
+            write_whole(arguments.html, render_html(result), "--html")
     finally:
         print(render_text(result))
     return 0
@@ -173,7 +173,7 @@ def _loopback(arguments: argparse.Namespace) -> int:
         result = run_loopback(wish, loudspeaker, settings.silence.open_dbfs, arguments.chirps)
     try:
         if arguments.json:
-            write_whole(arguments.json, json.dumps({"format": FORMAT, "loopback": result}, indent=1) + "\n")
+            write_whole(arguments.json, json.dumps({"format": FORMAT, "loopback": result}, indent=1) + "\n", "--json")
     finally:
         print(render_loopback(result))
     return 0

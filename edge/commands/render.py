@@ -68,7 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
                 table = render_file(path, settings, manifest, session, is_raw=arguments.raw)
                 _write(path, target, table, settings, arguments.video_quality)
             except (AuEdgeError, OSError) as error:
-                err = error if isinstance(error, AuEdgeError) else unwritable(target, error)
+                option = "--video" if target == arguments.video else "--out"
+                err = error if isinstance(error, AuEdgeError) else unwritable(target, error, option)
                 failures.append(err)
                 print(f"au-edge: {err}", file=sys.stderr)
     finally:
@@ -147,7 +148,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise unwritable(folder, err) from err
+        raise unwritable(folder, err, "--out") from err
 
 
 def render_file(

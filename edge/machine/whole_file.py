@@ -51,8 +51,13 @@ def whole_file(path: Path, mode: str) -> Iterator[IO[Any]]:
         raise
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes, option: str = "") -> None:
     """Write a file.
+
+    Args:
+        path: The target.
+        content: Of the file.
+        option: Of the command line, which named it.
 
     Raises:
         InputError: It cannot be written; what was there before is there still.
@@ -61,13 +66,13 @@ def write_whole(path: Path, content: str | bytes) -> None:
         with whole_file(path, "w" if isinstance(content, str) else "wb") as file:
             file.write(content)
     except OSError as err:
-        raise unwritable(path, err) from err
+        raise unwritable(path, err, option) from err
 
 
-def unwritable(path: Path, error: OSError) -> InputError:
-    """Return the error for a file or folder that could not be written."""
-    is_full = error.errno in NO_ROOM
-    remedy = "Free some space, or name another place" if is_full else "Name a place where you may write"
+def unwritable(path: Path, error: OSError, option: str = "") -> InputError:
+    """Return the error for a file or folder that could not be written; `option` named it on the command line."""
+    other = f"give another {option}" if option else "name another place"
+    remedy = f"Free some space, or {other}" if error.errno in NO_ROOM else f"{other.capitalize()}, where you may write"
     return InputError(f"writing {path}", error.strerror or str(error), remedy)
 
 

@@ -126,7 +126,7 @@ def test_pipes_and_devices_are_written_to_and_stay(tmp_path: Path) -> None:
 
 
 def test_a_place_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"writing .*/nowhere/it: No such file or directory. Name a place"):
+    with pytest.raises(InputError, match=r"writing .*/nowhere/it: No such file or directory. Name another place"):
         write_whole(tmp_path / "nowhere" / "it", "x")
     with pytest.raises(InputError, match=r"writing .*: Is a directory"):
         write_whole(tmp_path, "x")
