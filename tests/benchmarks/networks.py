@@ -48,7 +48,7 @@ def make_paper_networks(folder: Path, speech: Path) -> PaperNetworks:
     torch.manual_seed(1)
     config = TrainConfig(network="paper", features=PAPER_FEATURES)
     module = build_network(config).eval()
-    facts = {"name": "paper, random weights", "version": "0", "licence": "none"}
+    facts = {"name": "paper-random-weights", "version": "0", "licence": "none"}
     export_network(module, config, folder / "paper.float32.json", facts)
     quantize(folder / "paper.float32.json", speech, folder / "paper.json", "percentile")
     return PaperNetworks(module, load_manifest(folder / "paper.float32.json"), load_manifest(folder / "paper.json"))
