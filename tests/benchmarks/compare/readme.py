@@ -40,8 +40,8 @@ def render_numbers(result: Mapping[str, Any], performance: Mapping[str, Any]) ->
     numbers = [
         f"- **{end['p50_ms']:.1f} ms** from a sound to its datagram (99 of 100 within {end['p99_ms']:.1f} ms), at a "
         f"microphone with periods of {live['device_period_ms']:.1f} ms ([how it was measured](docs/performance.md))",
-        f"- **{100 * live['core_share']:.0f} % of one core** ({performance['machine']['processor']}) and {memory_mb:.0f} MB, "
-        "capture and sending included",
+        f"- **{100 * live['core_share']:.0f} % of one core** ({performance['machine']['processor']}) and "
+        f"{memory_mb:.0f} MB, capture and sending included",
         f"- **r {ours['r']['gap']:.2f}** between the gap of its lips and that of filmed ones, {heard} (a jaw that "
         f"follows loudness: {jaw['r']['gap']:.2f})",
     ]
