@@ -3,9 +3,8 @@
     python -m engine_build train config.json --out runs/stream -o n_steps=8000
 
 The folder of a run holds `config.json`, `checkpoint.pt` (the newest state; a killed run goes on from it), `start.pt`
-(what it began with, if with the weights of another network), `best.pt`
-(averaged weights of the best validation), `history.json` and `training.png`. On a machine with several GPUs, or on
-several machines, `torchrun` starts one process for each:
+(what it began with, if with the weights of another network), `best.pt` (averaged weights of the best validation),
+`history.json` and `training.png`. With several GPUs or machines, `torchrun` starts one process for each:
 
     torchrun --nproc-per-node 2 -m engine_build train config.json --out runs/stream
 """
