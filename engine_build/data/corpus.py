@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -175,28 +176,29 @@ def compute_features(samples: Float32Array, spec: FeatureSpec) -> Float32Array:
 
 
 def cached_features(spec: CorpusSpec, clips: Sequence[str], features: FeatureSpec, cache: Path) -> tuple[Path, Path]:
-    """Compute the features of a corpus once.
+    """Compute the features of a corpus once: again where a recording was changed, as its size and time of change tell.
+
+    Several processes may ask at once; each writes what it computed, whole, and the last one's stays.
 
     Returns:
         Two files: the features, float16 [N, ...], and the frames of each clip.
     """
-    digest = hashlib.sha256("\n".join([spec.audio, *clips]).encode()).hexdigest()[:8]
+    paths = [find_audio(Path(spec.audio), clip) for clip in clips]
+    states = [f"{path} {state.st_size} {state.st_mtime_ns}" for path in paths if (state := path.stat())]
+    digest = hashlib.sha256("\n".join(states).encode()).hexdigest()[:8]
     stem = f"{spec.name}-{features.fingerprint()}-{digest}"  # not as a Path's suffix: a name may have dots
     array_path, frames_path = cache / f"{stem}.npy", cache / f"{stem}.frames.npy"
     if array_path.exists() and frames_path.exists():
         return array_path, frames_path
     cache.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for clip in clips:
-        path = find_audio(Path(spec.audio), clip)
-        parts.append(compute_features(read_audio(path, features.sample_rate_hz), features).astype(np.float16))
+    parts = [compute_features(read_audio(path, features.sample_rate_hz), features).astype(np.float16) for path in paths]
     for path, content in (
         (array_path, np.concatenate(parts)),
         (frames_path, np.array([len(part) for part in parts], np.int64)),
     ):
-        unfinished = path.with_name(path.name + ".tmp.npy")
-        np.save(unfinished, content)
-        os.replace(unfinished, path)
+        with tempfile.NamedTemporaryFile(dir=cache, suffix=".tmp", delete=False) as unfinished:
+            np.save(unfinished, content)
+        os.replace(unfinished.name, path)
     return array_path, frames_path
 
 

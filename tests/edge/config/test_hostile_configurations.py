@@ -152,11 +152,13 @@ def test_a_megabyte_of_unknown_keys_is_a_short_refusal_and_takes_no_longer_than_
     path.write_text("[audio]\n" + "".join(f"key{i} = 1\n" for i in range(MAX_FILE_BYTES // 16)))
     control = tmp_path / "control.conf"  # as many keys, which there are: what reading alone takes on this machine
     control.write_text("[limit]\n" + "".join(f"key{i} = 1\n" for i in range(MAX_FILE_BYTES // 16)))
-    began = time.process_time()
-    refusal(lambda: load(control))
-    between = time.process_time()
-    err = refusal(lambda: load(path))
-    assert time.process_time() - between < 3 * (between - began) + 0.05
+    # This thread's own processor time, in turns, the least of each: what an earlier test left running is in neither.
+    took_s: dict[Path, list[float]] = {control: [], path: []}
+    for which in [control, path] * 3:
+        began_s = time.thread_time()
+        err = refusal(lambda: load(which))  # noqa: B023 - called at once
+        took_s[which].append(time.thread_time() - began_s)
+    assert min(took_s[path]) < 3 * min(took_s[control]) + 0.05
     assert err is not None
     assert str(err).count("\n") < 30
 
