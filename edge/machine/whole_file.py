@@ -72,7 +72,8 @@ def write_whole(path: Path, content: str | bytes, option: str = "") -> None:
 def unwritable(path: Path, error: OSError, option: str = "") -> InputError:
     """Return the error for a file or folder that could not be written; `option` named it on the command line."""
     other = f"give another {option}" if option else "name another place"
-    remedy = f"Free some space, or {other}" if error.errno in NO_ROOM else f"{other.capitalize()}, where you may write"
+    is_full = error.errno in NO_ROOM or error.errno is None  # None: NumPy says only how much of an array it wrote
+    remedy = f"Free some space, or {other}" if is_full else f"{other.capitalize()}, where you may write"
     return InputError(f"writing {path}", error.strerror or str(error), remedy)
 
 

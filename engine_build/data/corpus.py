@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 
 from edge.errors import InputError
 from edge.features.framing import FrameAxis
+from edge.machine.whole_file import unwritable, whole_file
 
 Float32Array = NDArray[np.float32]
 AUDIO_SUFFIXES = (".flac", ".wav")
@@ -182,10 +181,14 @@ def cached_features(spec: CorpusSpec, clips: Sequence[str], features: FeatureSpe
 
     Returns:
         Two files: the features, float16 [N, ...], and the frames of each clip.
+
+    Raises:
+        InputError: A recording cannot be read, or the cache not be written.
     """
     paths = [find_audio(Path(spec.audio), clip) for clip in clips]
-    states = [f"{path} {state.st_size} {state.st_mtime_ns}" for path in paths if (state := path.stat())]
-    digest = hashlib.sha256("\n".join(states).encode()).hexdigest()[:8]
+    states = [(path, path.stat()) for path in paths]
+    known = "\n".join(f"{path} {state.st_size} {state.st_mtime_ns}" for path, state in states)
+    digest = hashlib.sha256(known.encode()).hexdigest()[:8]
     stem = f"{spec.name}-{features.fingerprint()}-{digest}"  # not as a Path's suffix: a name may have dots
     array_path, frames_path = cache / f"{stem}.npy", cache / f"{stem}.frames.npy"
     if array_path.exists() and frames_path.exists():
@@ -196,9 +199,11 @@ def cached_features(spec: CorpusSpec, clips: Sequence[str], features: FeatureSpe
         (array_path, np.concatenate(parts)),
         (frames_path, np.array([len(part) for part in parts], np.int64)),
     ):
-        with tempfile.NamedTemporaryFile(dir=cache, suffix=".tmp", delete=False) as unfinished:
-            np.save(unfinished, content)
-        os.replace(unfinished.name, path)
+        try:
+            with whole_file(path, "wb") as file:
+                np.save(file, content)
+        except OSError as err:
+            raise unwritable(path, err) from err
     return array_path, frames_path
 
 

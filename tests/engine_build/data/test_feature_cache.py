@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from edge.errors import InputError
 from engine_build.data import corpus as corpus_module
 from engine_build.data.corpus import (
     CorpusSpec,
@@ -20,6 +21,7 @@ from engine_build.data.corpus import (
 )
 from engine_build.data.frame_labels import load_corpus
 from engine_build.training.config import ARKIT_CHANNELS, STREAM_FEATURES
+from tests.edge.machine.test_whole_file import little_room
 from tests.engine_build.tiny_dataset import write_tiny_dataset
 
 
@@ -80,3 +82,18 @@ def test_two_that_compute_at_once_do_not_take_each_others_files(
     array_path, frames_path = found[0]
     assert len(np.load(array_path)) == np.load(frames_path).sum()
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == sorted([array_path.name, frames_path.name])
+
+
+def test_a_disk_that_fills_leaves_nothing_behind_and_a_cache_serves_every_user(tmp_path: Path) -> None:
+    data = write_tiny_dataset(tmp_path / "tiny")
+    features = FeatureSpec(STREAM_FEATURES, 44_100, Fraction(30))
+    spec = CorpusSpec("films", str(data / "audio"), str(data / "labels.npz"))
+    clips = sorted(path.stem for path in (data / "audio").iterdir())[:1]
+    cache = tmp_path / "cache"
+    with little_room(), pytest.raises(InputError, match=r"writing .*\.npy: .*Free some space"):
+        cached_features(spec, clips, features, cache)
+    assert list(cache.iterdir()) == []
+    plain = tmp_path / "plain"
+    plain.touch()
+    for path in cached_features(spec, clips, features, cache):
+        assert path.stat().st_mode == plain.stat().st_mode
