@@ -102,7 +102,7 @@ setup(
             "trtcheck>=1.1",
         ],
     },
-    entry_points={"console_scripts": ["au-edge = edge.cli:main"]},
+    entry_points={"console_scripts": ["au-edge = edge.__main__:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Environment :: Console",

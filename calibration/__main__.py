@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from calibration.command_line import run_command
+from edge.machine.starting import end_unheard
 
 COMMANDS = {
     "quantize": ("calibration.quantize", "write the int8 version of a network, with a report"),
@@ -17,8 +17,11 @@ _EXAMPLE = "example: python -m calibration quantize stream --speech recordings/ 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    from calibration.command_line import run_command
+
     return run_command("calibration", __doc__, COMMANDS, _EXAMPLE, argv)
 
 
 if __name__ == "__main__":
+    end_unheard()
     sys.exit(main())

@@ -14,6 +14,7 @@ from typing import TextIO
 from edge.errors import EXIT_INPUT, AuEdgeError
 from edge.machine.log import finish_log
 from edge.machine.outlet import Outlet
+from edge.machine.starting import hear_again
 from edge.machine.whole_file import NO_ROOM
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -46,6 +47,7 @@ def exit_status(program: str, command: Callable[[], int], interrupted: str = "")
     _open_closed_streams()
     try:
         try:
+            hear_again()
             status = command()
             _flush()
             return status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from calibration.command_line import run_command
+from edge.machine.starting import end_unheard
 
 COMMANDS = {
     "label": ("engine_build.labels.label", "make labels from videos of speaking people"),
@@ -30,8 +30,11 @@ _EXAMPLE = "example: python -m engine_build train config.json --out runs/stream"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    from calibration.command_line import run_command
+
     return run_command("engine_build", __doc__, COMMANDS, _EXAMPLE, argv)
 
 
 if __name__ == "__main__":
+    end_unheard()
     sys.exit(main())

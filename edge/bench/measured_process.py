@@ -62,7 +62,7 @@ class MeasuredProcess:
         wish = self._wish
         command = [
             sys.executable, "-m", "edge.bench.measured_program", str(self._report), str(self.receiver.port),
-            wish.protocol, str(wish.warm_up_s), wish.backend, *wish.arguments,
+            wish.protocol, str(wish.warm_up_s), wish.backend, str(os.getpid()), *wish.arguments,
         ]  # fmt: skip
         with self._log.open("wb") as log:
             self._started_unix_s = time.time()

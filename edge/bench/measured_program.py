@@ -1,9 +1,9 @@
 """The process that is measured: `au-edge run` itself, with metrics that keep every duration and one local receiver.
 
-    python -m edge.bench.measured_program REPORT.json PORT PROTOCOL WARM_UP_S BACKEND [-- arguments of `au-edge run`]
+    python -m edge.bench.measured_program REPORT.json PORT PROTOCOL WARM_UP_S BACKEND PARENT [arguments of `au-edge run`]
 
-It runs until SIGTERM and then writes its report. `edge.bench.live_run` starts it; as a process of its own its memory,
-its processor time and its start are those of the real program.
+It runs until SIGTERM, or until the process PARENT ends, and then writes its report. `edge.bench.live_run` starts it; as
+a process of its own its memory, its processor time and its start are those of the real program.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from edge.errors import AuEdgeError
 from edge.frames import AUFrame
 from edge.live.parts import LiveParts
 from edge.live.program import LiveProgram
+from edge.machine.child import end_with
 from edge.machine.service import ServiceNotifier
 
 
@@ -139,8 +140,10 @@ def main() -> int:
     parser.add_argument("protocol")
     parser.add_argument("warm_up_s", type=float)
     parser.add_argument("backend")
+    parser.add_argument("parent", type=int)
     add_configuration_arguments(parser)
     arguments = parser.parse_args()
+    end_with(arguments.parent)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
     def load() -> Settings:

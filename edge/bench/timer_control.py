@@ -8,6 +8,7 @@ machine's. It runs as a process of its own until its standard input ends, and th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import subprocess
@@ -66,4 +67,6 @@ def measure_lateness() -> array[float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps([round(value, 7) for value in measure_lateness()]))
+    durations = json.dumps([round(value, 7) for value in measure_lateness()])
+    with contextlib.suppress(BrokenPipeError):  # whoever asked was killed
+        print(durations, flush=True)

@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edge.errors import BackendError, ConfigurationError
+from edge.machine.child import ending_with_this
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_TIMEOUT_S = 30.0
@@ -101,7 +102,7 @@ class Chromium:
         said = Path(self._profile) / "said.txt"
         with said.open("wb") as words:
             self._process = subprocess.Popen(
-                [path, *flags, "about:blank"],
+                ending_with_this([path, *flags, "about:blank"]),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=words,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from pathlib import Path
 
-from edge.exit_status import exit_status
-from edge.machine.whole_file import write_whole
-from tests.benchmarks.affect import add_arguments
-from tests.benchmarks.page import render_page
+from edge.machine.starting import end_unheard
 
 
 def main() -> int:
     """Measure, or write the page."""
+    import argparse
+    import json
+    from pathlib import Path
+
+    from edge.machine.whole_file import write_whole
+    from tests.benchmarks.affect import add_arguments
+
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     commands = parser.add_subparsers(dest="command", required=True)
     measuring = commands.add_parser("measure", help="run everything, some minutes")
@@ -42,10 +43,15 @@ def main() -> int:
         write_whole(arguments.out, figures + "\n")
         print(figures)
     else:
+        from tests.benchmarks.page import render_page
+
         page = render_page(json.loads(arguments.result.read_text(encoding="utf-8")))
         write_whole(arguments.out, page)
     return 0
 
 
 if __name__ == "__main__":
+    end_unheard()
+    from edge.exit_status import exit_status
+
     sys.exit(exit_status("tests.benchmarks", main))

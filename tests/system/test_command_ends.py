@@ -126,3 +126,38 @@ def test_a_signal_leaves_no_child_and_no_file_behind(tmp_path: Path, number: sig
     while Path(f"/proc/{child}").exists() and " Z " not in Path(f"/proc/{child}/stat").read_text():
         assert time.monotonic() < ends_s
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-m", "edge"), ("-m", "calibration"), ("-m", "engine_build"), ("-m", "tests.benchmarks"),
+     ("-c", "import sys\nfrom edge.__main__ import main\nsys.exit(main())")],
+    ids=["edge", "calibration", "engine_build", "benchmarks", "au-edge"],
+)  # fmt: skip
+def test_ctrl_c_while_modules_are_imported_says_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
+    # One of the modules that they all need takes as long to import as a slow disk makes it.
+    (tmp_path / "argparse.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(300.0)\n")
+    environment_ = environment(PYTHONPATH=f"{tmp_path}:{ROOT}")
+    with subprocess.Popen(
+        [sys.executable, *words, "--help"], cwd=ROOT, env=environment_, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    ) as run:  # fmt: skip
+        assert run.stdout is not None
+        assert run.stdout.readline() == "importing\n"
+        run.send_signal(signal.SIGINT)
+        status, said = ended(run)
+    assert said == ""
+    assert status in (-signal.SIGINT, 130)
+
+
+def test_a_start_that_ignores_ctrl_c_goes_on_ignoring_it() -> None:
+    lines = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from edge.machine.starting import end_unheard, hear_again\n"
+        "end_unheard(); hear_again()\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "end_unheard()\nassert signal.getsignal(signal.SIGINT) is signal.SIG_DFL\n"
+        "hear_again()\nassert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+    )
+    subprocess.run([sys.executable, "-c", lines], env=environment(PYTHONPATH=str(ROOT)), check=True)

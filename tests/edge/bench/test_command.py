@@ -22,8 +22,10 @@ from edge.cli import main
 from edge.commands.bench import NO_MICROPHONE
 from edge.errors import DeviceError
 from edge.machine.realtime import ENGINE_PRIORITY, MAIN_PRIORITY
+from tests.edge.machine.test_child import wait_until_gone
 from tests.pace import Pace
 from tests.requirements import need
+from tests.system.programs import GIVE_UP_S, ROOT
 
 SPEECH = Path("edge/demo/speech.flac").resolve()
 
@@ -190,7 +192,7 @@ def test_a_thread_that_a_library_leaves_behind_does_not_cost_the_report(tmp_path
     report = tmp_path / "report.json"
     with contextlib.closing(StampedReceiver()) as receiver:
         command = [sys.executable, "-c", HANGING, str(report), str(receiver.port), "osc", "0", "onnxruntime"]
-        process = subprocess.Popen([*command, "-o", "audio.source=tone"], stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([*command, str(os.getpid()), "-o", "audio.source=tone"], stderr=subprocess.DEVNULL)
         try:
             assert receiver.wait_first(60.0)
             process.send_signal(signal.SIGTERM)
@@ -198,6 +200,19 @@ def test_a_thread_that_a_library_leaves_behind_does_not_cost_the_report(tmp_path
         finally:
             process.kill()
     assert json.loads(report.read_text())["frame_period_s"] == pytest.approx(1 / 30)
+
+
+def test_a_bench_that_is_killed_leaves_no_program_running() -> None:
+    command = [sys.executable, "-m", "edge", "bench", "live", "--input", str(SPEECH), "--backend", "onnxruntime"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as bench:
+        ends_s, child = time.monotonic() + GIVE_UP_S, None
+        while child is None:
+            assert time.monotonic() < ends_s
+            time.sleep(0.02)
+            started = Path(f"/proc/{bench.pid}/task/{bench.pid}/children").read_text().split()
+            child = next((n for n in started if b"measured_program" in Path(f"/proc/{n}/cmdline").read_bytes()), None)
+        bench.kill()
+        wait_until_gone(int(child))
 
 
 def test_without_a_microphone_the_shipped_recording_is_measured_and_that_is_said(
