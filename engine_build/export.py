@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from calibration.whole_files import write_json
-from edge.errors import ConfigurationError, InputError, ModelError
+from edge.errors import ArgumentsError, ConfigurationError, InputError, ModelError
 from edge.manifest import FORMAT, load_manifest
 from engine_build.training.config import TrainConfig, load_config
 
@@ -45,8 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name in the manifest (default: the file's)")
     parser.add_argument("--version", help="version of the weights (default: 1, or as it was)")
     parser.add_argument("--licence", help="licence of the weights (default: unspecified, or as it was)")
-    parser.add_argument("--seal-mm", type=float, default=0.0, help="close lips that are nearly closed by so much")
-    parser.add_argument("--checkpoint", default="best.pt", help="which weights (default: best.pt)")
+    parser.add_argument(
+        "--seal-mm", type=float, help="close lips that are nearly closed by so much; 0: not (default: 0, or as it was)"
+    )
+    parser.add_argument("--checkpoint", help="which weights of a run (default: best.pt)")
     parser.add_argument(
         "--mix", type=Path, metavar="RUN",
         help="mean with the weights of the run that this one went on from, or of a file (RUN/start.pt)",
@@ -60,15 +62,19 @@ def run(args: argparse.Namespace) -> int:
     if args.run_folder.suffix == ".json":
         from engine_build.training.exported import load_exported
 
+        if args.mix or args.checkpoint:
+            option = "--mix" if args.mix else "--checkpoint"
+            raise ArgumentsError(f"{option} with {args.run_folder}", "it is no run", "Export the run with it")
         config, network, facts = load_exported(args.run_folder)
     else:
-        config, network = load_trained(args.run_folder, args.checkpoint)
+        config, network = load_trained(args.run_folder, args.checkpoint or "best.pt")
     if args.mix:
         folder, checkpoint = (args.mix.parent, args.mix.name) if args.mix.suffix == ".pt" else (args.mix, "best.pt")
         mix_weights(network, load_trained(folder, checkpoint)[1], args.mix_share)
     given = {"name": args.name or args.out.stem, "version": args.version, "licence": args.licence}
     facts |= {name: value for name, value in given.items() if value}
-    seal_mm = args.seal_mm or facts.get("lip_seal_mm", 0.0)
+    sealed_before_mm = facts.pop("lip_seal_mm", 0.0)
+    seal_mm = sealed_before_mm if args.seal_mm is None else args.seal_mm
     if seal_mm:
         network = sealed(network, config, seal_mm)
         facts["lip_seal_mm"] = seal_mm

@@ -41,9 +41,7 @@ def whole_file(path: Path, mode: str) -> Iterator[IO[Any]]:
     try:
         with open(descriptor, mode, **how) as file:
             yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
+        os.chmod(name, _mode_of(target))  # mkstemp makes files that only their owner can read
         os.replace(name, target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -75,6 +73,16 @@ def unwritable(path: Path, error: OSError, option: str = "") -> InputError:
     is_full = error.errno in NO_ROOM or error.errno is None  # None: NumPy says only how much of an array it wrote
     remedy = f"Free some space, or {other}" if is_full else f"{other.capitalize()}, where you may write"
     return InputError(f"writing {path}", error.strerror or str(error), remedy)
+
+
+def _mode_of(target: Path) -> int:
+    """Return who may do what with a file: as it is, or as a new one has it."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask
 
 
 def _may_be_replaced(path: Path, target: Path) -> bool:

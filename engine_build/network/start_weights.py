@@ -3,7 +3,7 @@
 An exported network holds everything but what only training has: the heads for phones and lip geometry begin anew, and
 its batch norms, which an export folds into the convolutions, are set so that the network first computes what the graph
 computes. Those in `calibration/networks` come with the package in float; of one that is too big for that (`paper`), the
-int8 network in `edge/models` will do: its weights are rounded to 127 levels.
+int8 network in `edge/models` will do: its large weights are rounded.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Two-dimensional convolutions over bands and time (a voice whose formants lie elsewhere is a shift along the bands), one
 strided convolution from columns to frames, one residual block over frames, a gated recurrent unit, two dense layers.
-All padding in time is the past: the sequence pass of training and the frame-by-frame pass of the runtime are one
-function, called with many frames or with one.
+All padding in time is the past: `forward` takes many frames in training or one, with the same numbers. What is exported
+is `stream_frame`, which computes one frame of it in fewer operations.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class StreamOutput:
 
 
 class StreamNetwork(nn.Module):
-    """See the module; `forward` serves training and the exported frame alike.
+    """See the module.
 
     Args:
         config: The sizes.

@@ -105,6 +105,9 @@ def test_a_link_stays_a_link_and_a_long_name_is_a_name(tmp_path: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE(long.stat().st_mode) == 0o666 & ~umask
+    long.chmod(0o600)
+    write_whole(long, "newer")
+    assert stat.S_IMODE(long.stat().st_mode) == 0o600, "what was private stays private"
 
 
 def test_pipes_and_devices_are_written_to_and_stay(tmp_path: Path) -> None:
