@@ -1,6 +1,6 @@
 """The process that is measured: `au-edge run` itself, with metrics that keep every duration and one local receiver.
 
-    python -m edge.bench.measured_program REPORT.json PORT PROTOCOL WARM_UP_S BACKEND PARENT [arguments of `au-edge run`]
+    python -m edge.bench.measured_program REPORT.json PORT PROTOCOL WARM_UP_S BACKEND PARENT [arguments of a run]
 
 It runs until SIGTERM, or until the process PARENT ends, and then writes its report. `edge.bench.live_run` starts it; as
 a process of its own its memory, its processor time and its start are those of the real program.

@@ -17,7 +17,7 @@ from calibration.whole_files import write_together
 from edge.errors import InputError
 from edge.postprocess.effort_weights import EffortWeights
 from engine_build.effort.corpus import SOURCES, read_corpus
-from engine_build.effort.fit import Heard, check, fit_weights
+from engine_build.effort.fit import Heard, check, fit_weights, refuse_unheard
 from engine_build.effort.hearing import CONDITIONS, RATE_HZ, heard
 from engine_build.effort.report import report_files
 from engine_build.effort.sessions import sessions
@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"speaker {session.speaker}, {condition}", file=sys.stderr, flush=True)
             measures = heard(session, condition, args.cache)
             listened.append(Heard(session.speaker, condition, measures, session.marks))
+    refuse_unheard(listened)
     sources = (SOURCES[name],)
     print("fitting", file=sys.stderr, flush=True)
     weights = fit_weights(listened, sources)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import InputError
 from edge.postprocess.effort import EFFORT, LEVEL, PITCH
 from edge.postprocess.effort_weights import EffortWeights
 from engine_build.effort.corpus import NEUTRAL, RAISED, SUBDUED
@@ -51,6 +52,26 @@ class Heard:
     def frames(self, mark: Mark) -> slice:
         """Return the frames that end within a sentence."""
         return slice(int(mark.begin_s * FRAME_RATE), int(mark.end_s * FRAME_RATE))
+
+
+def refuse_unheard(sessions: Sequence[Heard]) -> None:
+    """Make sure that every speaker's neutral and raised voice is heard: what is relative to a speaker rests on them.
+
+    Raises:
+        InputError: The gate hears no voice in them (silence, noise, a wrong gain, less than a syllable).
+    """
+    for level, what in ((NEUTRAL, "neutral speech"), (RAISED, "raised voice")):
+        unheard = [
+            session.speaker
+            for session in sessions
+            if session.condition == "plain"
+            and not any(_is_heard(session, mark) for mark in session.marks if mark.clip.level == level)
+        ]
+        if unheard:
+            raise InputError(
+                "what was heard", f"no voice in the {what} of {', '.join(unheard)}",
+                "Listen to these recordings, and leave a speaker who cannot be heard out",
+            )  # fmt: skip
 
 
 def fit_weights(sessions: Sequence[Heard], sources: Sequence[str]) -> EffortWeights:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.config.settings import SilenceSettings
 from edge.frames import AUFrame, Float32Array
+from edge.machine.whole_file import unwritable, whole_file
 from edge.postprocess.effort import Effort
 from edge.postprocess.effort_weights import N_MEASURES, EffortWeights
 from edge.postprocess.silence import SilenceGate
@@ -39,6 +40,9 @@ def heard(session: Session, condition: str, cache: Path | None = None) -> Array:
         session: At RATE_HZ.
         condition: One of CONDITIONS.
         cache: Folder in which what was heard is kept; None keeps nothing.
+
+    Raises:
+        InputError: It cannot be written.
     """
     if cache is None:
         return _hear(changed(session.samples, condition))
@@ -48,8 +52,12 @@ def heard(session: Session, condition: str, cache: Path | None = None) -> Array:
         stored: Array = np.load(path, allow_pickle=False)
         return stored
     measures = _hear(changed(session.samples, condition))
-    cache.mkdir(parents=True, exist_ok=True)
-    np.save(path, measures)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, "wb") as file:  # the next fit would read half of one
+            np.save(file, measures)
+    except OSError as err:
+        raise unwritable(path, err, "--cache") from err
     return measures
 
 

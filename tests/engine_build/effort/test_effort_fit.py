@@ -75,6 +75,42 @@ def test_a_recording_that_is_empty_is_named_and_nothing_is_written(
     assert not (tmp_path / "w").exists()
 
 
+@pytest.mark.parametrize(
+    ("unvoiced", "found"),
+    [("03a01N 03b01N 08a01N 08b01N", "neutral speech of 03, 08"), ("08a01N 08b01N", "neutral speech of 08"),
+     ("08a01W", "raised voice of 08")],
+)  # fmt: skip
+@pytest.mark.parametrize("sound", ["silence", "noise", "short"])
+def test_a_speaker_in_whom_no_voice_is_heard_is_named_and_nothing_is_written(
+    tmp_path: Path, sound: str, unvoiced: str, found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import soundfile
+
+    (tmp_path / "corpus").mkdir()
+    at_s, random = np.arange(16_000) / 16_000, np.random.default_rng(0)
+    buzz = sum(np.sin(2 * np.pi * 150 * k * at_s) / k for k in range(1, 20)) / 20
+    for name in ("03a01N", "03b01N", "03a01W", "08a01N", "08b01N", "08a01W"):
+        unheard = {"silence": 0 * at_s, "noise": 0.1 * random.standard_normal(len(at_s)), "short": buzz[:800]}[sound]
+        wave = unheard if name in unvoiced.split() else buzz
+        soundfile.write(tmp_path / "corpus" / f"{name}a.wav", wave, 16_000)
+    out = tmp_path / "out"
+    assert main(["effort", str(tmp_path / "corpus"), "--out", str(out / "w"), "--report", str(out / "r")]) == 65
+    assert found in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import soundfile
+
+    (tmp_path / "corpus").mkdir()
+    for name in ("03a01Na", "03a01Wa", "08a01Na", "08a01Wa"):
+        soundfile.write(tmp_path / "corpus" / f"{name}.wav", np.full(1600, 0.1), 16_000)
+    (tmp_path / "taken").write_text("no folder")
+    arguments = ["effort", str(tmp_path / "corpus"), "--out", str(tmp_path / "w"), "--cache", str(tmp_path / "taken")]
+    assert main(arguments) == 65
+    assert "--cache" in capsys.readouterr().err
+
+
 def test_order_is_recovered_and_no_weight_has_the_other_sign() -> None:
     need_module("scipy")
     random = np.random.default_rng(0)
