@@ -58,8 +58,8 @@ def read_corpus(folder: Path) -> tuple[str, tuple[ActedClip, ...]]:
         folder: As it was unpacked; the names of its files say which corpus it is.
 
     Raises:
-        InputError: There is no such folder or no recording in it, a name that the corpus does not have, no neutral speech, one
-            speaker alone, or nobody with a raised voice.
+        InputError: There is no such folder, no recording in it, a name that the corpus does not have, no neutral speech
+            of somebody, one speaker alone, or nobody with a raised voice.
     """
     if not folder.is_dir():
         raise InputError(f"corpus {folder}", "there is no such folder", "Give the folder of the corpus")
