@@ -223,7 +223,7 @@ class OutputSettings:
                           "for speech that is known before (files and streams)", 0, 500)  # fmt: skip
     interface: str = _key("", "send from (and hear hellos at) this interface: its name or address; empty = the route's")
     ttl: int = _key(1, "multicast: how many routers a datagram may cross", 0, 255)
-    resolve_s: float = _key(60.0, "a name is looked up again after this time; 0 = only while it refuses", 0, 86_400)
+    resolve_s: float = _key(60.0, "a name is looked up again after this time; 0 = only while nobody hears", 0, 86_400)
     options: Mapping[str, Value] = field(default_factory=dict)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge.machine.facts import describe_machine
+from tests.benchmarks.roofline import NO_INSTRUCTION
 
 _HEAD = """# Performance
 
@@ -20,6 +21,10 @@ python -m tests.benchmarks page result.json --out docs/performance.md
 All programs ran in one interleaved run: in each round every program had its turn, and a ratio is the median over the
 rounds of the ratio within a round. The machine was shared, so trust the ratios and not the milliseconds. Times are
 processor time of one thread unless it says otherwise.
+"""
+_NO_VNNI = """
+Where a processor has none (x86 without VNNI), exact products of integers take several steps: there the paper's network
+gains little by int8 and misses the goals that rest on it, see [quantisation.md](quantisation.md#seven-bits-for-weights).
 """
 _QUANTILES = ("p50_ms", "p90_ms", "p99_ms", "p99_9_ms", "max_ms")
 
@@ -114,7 +119,8 @@ def _inference(result: Mapping[str, Any]) -> str:
     roofline = result["roofline"]
     table = _table("Inference", "One frame of the network with its state.", result["inferences"], 1.0, "ms")
     if "least_ms_median" not in roofline:
-        return f"{table}\nThe processor's limit was not probed: {roofline['not_probed']}.\n"
+        why = f"{table}\nThe processor's limit was not probed: {roofline['not_probed']}.\n"
+        return why + (_NO_VNNI if roofline["not_probed"] == NO_INSTRUCTION else "")
     return (
         f"{table}\nThe limit of this processor for the paper's network in int8, probed between inferences: "
         f"{roofline['least_ms_median']:.3f} ms (each layer the longer of its products at the processor's peak and its "

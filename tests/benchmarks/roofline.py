@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+NO_INSTRUCTION = "no integer product instruction of this processor is known to roofline.c"
 _SOURCE = Path(__file__).with_name("roofline.c")
 _N_PRODUCT_STEPS = 200_000  # about 2 ms
 _READ_BYTES = 9_400_000  # the paper's weights in int8: what has to come from memory every frame
@@ -64,7 +65,7 @@ class Prober:
             getattr(self._library, name).restype = ctypes.c_double
         self._buffer = np.ones(_READ_BYTES // 8, np.int64)
         if self.probe().int8_products == 0:
-            raise RuntimeError("no integer product instruction of this processor is known to roofline.c")
+            raise RuntimeError(NO_INSTRUCTION)
 
     def probe(self) -> Peak:
         """Return the peaks of this moment."""
