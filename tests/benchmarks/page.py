@@ -24,7 +24,7 @@ processor time of one thread unless it says otherwise.
 """
 _NO_VNNI = """
 Where a processor has none (x86 without VNNI), exact products of integers take several steps: there the paper's network
-gains little by int8 and misses the goals that rest on it, see [quantisation.md](quantisation.md#seven-bits-for-weights).
+gains little by int8 and misses the goals that rest on it: [quantisation.md](quantisation.md#seven-bits-for-weights).
 """
 _QUANTILES = ("p50_ms", "p90_ms", "p99_ms", "p99_9_ms", "max_ms")
 
