@@ -9,6 +9,7 @@ minute is enough; the sound is written as the microphone gave it, without any pr
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import time
 from dataclasses import replace
@@ -21,7 +22,7 @@ from calibration.speech import MIN_PEAK
 from edge.contracts import AudioSource
 from edge.errors import DeviceError, InputError
 from edge.frames import Float32Array
-from edge.machine.whole_file import whole_file
+from edge.machine.whole_file import unwritable, write_whole
 
 _READ_TIMEOUT_S = 0.5
 _MAX_SILENT_READS = 20  # ten seconds without a sample: the microphone is gone
@@ -92,10 +93,11 @@ def record(source: AudioSource, seconds: float, path: Path) -> tuple[float, int]
     peak = float(np.abs(samples).max(initial=0.0))
     if peak < MIN_PEAK:
         raise InputError(f"recording from {description}", "it is silent", "Unmute the microphone (`alsamixer`)")
+    content = io.BytesIO()  # libsndfile does not pass on why it could not write to a file
+    soundfile.write(content, samples, rate_hz, subtype="PCM_16", format="WAV")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path, "wb") as file:
-            soundfile.write(file, samples, rate_hz, subtype="PCM_16", format=path.suffix[1:] or "WAV")
-    except (OSError, soundfile.SoundFileError) as err:
-        raise InputError(f"writing {path}", str(err), "Choose a folder that can be written to") from err
+    except OSError as err:
+        raise unwritable(path.parent, err, "--out") from err
+    write_whole(path, content.getvalue(), "--out")
     return peak, n_lost

@@ -101,15 +101,15 @@ def biases_behind_products(model: Any) -> Any:
     error does not come round again (rms of activations 0.00103 instead of 0.00102, as much in the last quarter as in
     the first). Where one costs an activation too much of its correlation, `calibrate` leaves it in float.
     """
-    import onnx
     from onnx import helper, numpy_helper
 
     result = copy_of(model)
     graph = result.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
+    turned: set[str] = set()
     ordered: list[Any] = []
     for node in graph.node:
-        settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        settings = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         is_plain = settings.get("alpha", 1.0) == settings.get("beta", 1.0) == 1.0 and not settings.get("transA", 0)
         is_ours = node.op_type == "Gemm" and is_plain and node.input[1] in weights
         is_ours = is_ours and all(name in weights for name in node.input[2:3])  # what comes from a layer is no bias
@@ -118,9 +118,12 @@ def biases_behind_products(model: Any) -> Any:
             continue
         weight = str(node.input[1])
         if not settings.get("transB", 0):
-            turned = numpy_helper.to_array(weights[weight]).T
-            weight = f"{weight}_rows"
-            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(turned), weight))
+            rows = f"{weight}_rows"
+            if rows not in turned:  # two products may share a weight
+                turned.add(rows)
+                values = np.ascontiguousarray(numpy_helper.to_array(weights[weight]).T)
+                graph.initializer.append(numpy_helper.from_array(values, rows))
+            weight = rows
         output = str(node.output[0])
         bias = list(node.input[2:3])
         product = f"{output}_product" if bias else output

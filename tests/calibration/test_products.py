@@ -125,3 +125,21 @@ def test_small_products_and_sums_of_two_layers_stay_as_they_are() -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     assert biases_behind_products(model).graph == model.graph
+
+
+def test_a_weight_of_two_products_is_turned_once() -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(6)
+    weight = (rng.standard_normal((N_IN, N_IN)) / np.sqrt(N_IN)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "w"], ["c"], name="a"), helper.make_node("Gemm", ["c", "w"], ["y"], name="b")],
+        "twice",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, N_IN])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, N_IN])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    x = numbers()
+    said = by_onnx_runtime(biases_behind_products(model).SerializeToString(), x)
+    np.testing.assert_allclose(said, x @ weight @ weight, atol=1e-4)
