@@ -19,6 +19,10 @@ from edge.sources.containers.file_bytes import DamagedError
 from edge.sources.file_decoders import EXTRA, NotSoundError
 from edge.sources.pcm_decoder import PcmLayout
 
+# Without a sample between them. A picture in a tag or the film to a sound track is less; FFmpeg keeps what it looks
+# through, so that without a bound a stream that never gives sound would fill the memory.
+MOST_SILENT_BYTES = 16 * 1024 * 1024
+
 
 class CompressedDecoder:
     """Holds what was decoded of one stream until it is taken.
@@ -42,6 +46,7 @@ class CompressedDecoder:
         self._is_ended = self._is_starved = self._is_done = self._is_closed = False
         self._blocks: list[Float32Array] = []
         self._n_frames = 0
+        self._n_silent_bytes = 0
         self._why = ""
         self._thread = threading.Thread(target=self._decode, name="decoder", daemon=True)
         self._thread.start()
@@ -64,7 +69,12 @@ class CompressedDecoder:
         """
         with self._turn:
             self._bytes += data
+            n_before = self._n_frames
             self._let_decode()
+            self._n_silent_bytes = 0 if self._n_frames > n_before else self._n_silent_bytes + len(data)
+        if self._n_silent_bytes > MOST_SILENT_BYTES:
+            found = f"there was no sound in {MOST_SILENT_BYTES >> 20} MiB of it"
+            raise InputError(self._asked, found, "Let the writer send only sound")
 
     def finish(self) -> None:
         """Take the end of the stream.
@@ -134,6 +144,8 @@ class CompressedDecoder:
             decoder.close()
         except (NotSoundError, DamagedError) as err:
             self._why = str(err)
+        except Exception as err:  # of a library, about bytes of a stranger: that stream ends, and says so
+            self._why = f"it cannot be decoded ({type(err).__name__}: {err})"
         finally:
             with self._turn:
                 self._is_done = True

@@ -5,13 +5,14 @@ A WAV ends where its header says, or, where its writer never filled the size in,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import InputError
-from edge.sources.wav_header import MAX_HEADER_BYTES, NotWavError, WavHeader, parse_wav_header
+from edge.sources.wav_header import KINDS, MAX_HEADER_BYTES, NotWavError, WavHeader, parse_wav_header
 
 AUTO = "auto"
 SAMPLE_BYTES = {"s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4}
@@ -19,6 +20,7 @@ FULL_SCALE = {"s16le": 2.0**15, "s24le": 2.0**23, "s32le": 2.0**31, "f32le": 1.0
 MAX_CHANNELS = 64
 MIN_RATE_HZ = 8_000  # what can be resampled: edge/features/resampler.py
 MAX_RATE_HZ = 192_000
+_HEADER = re.compile(b"|".join(KINDS))
 _NEXT_HEADER = b"WAVEfmt "  # behind "RIFF" and four bytes of size
 _NEXT_HEADER_BYTES = 8 + len(_NEXT_HEADER)
 
@@ -146,16 +148,14 @@ class PcmDecoder:
 
     def _skip_to_header(self) -> None:
         """Forget what lies between two WAVs."""
-        at = self._bytes.find(b"RIFF")
-        if at < 0:
-            del self._bytes[: max(0, len(self._bytes) - 3)]
-            return
-        del self._bytes[:at]
-        self._is_between = len(self._bytes) < 12
-        if not self._is_between and self._bytes[8:12] != b"WAVE":
-            del self._bytes[:4]
-            self._is_between = True
-            self._skip_to_header()
+        data = bytes(self._bytes)  # little: what is no header goes at once
+        for found in _HEADER.finditer(data):
+            kind = data[found.start() + 8 : found.start() + 12]
+            if kind == b"WAVE" or len(kind) < 4:  # it is one, or may become one
+                self._is_between = kind != b"WAVE"
+                del self._bytes[: found.start()]
+                return
+        del self._bytes[: max(0, len(data) - 3)]
 
     def _look_for_next(self, begin: int) -> None:
         """Let a WAV of unknown length end where the next header begins, or may begin."""
@@ -175,7 +175,7 @@ class PcmDecoder:
         try:
             header = parse_wav_header(bytes(self._bytes)) if self._bytes else None
         except NotWavError as err:
-            if self._bytes[:4] == b"RIFF" and self._bytes[8:12] == b"WAVE":
+            if self._bytes[:4] in (*KINDS, b"RIFX") and self._bytes[8:12] == b"WAVE":
                 raise _unusable(str(err)) from err
             self.layout = self._declared
             return

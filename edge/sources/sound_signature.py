@@ -15,6 +15,7 @@ MIN_MARK_BYTES = 8  # of a shorter one that begins as no other thing does
 MIN_TEXT_BYTES = 48  # 24 samples of 16 bit that are all printable: loud, positive and never that by chance
 N_FRAMES_IN_A_ROW = 3
 _WAV = "WAV"
+_WAV_KINDS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _TEXTS = (
     (b"<!doctype html", "a web page (HTML)"),
     (b"<html", "a web page (HTML)"),
@@ -84,7 +85,7 @@ def identify(head: bytes) -> Signature | None:
     Returns:
         The signature, or None where they have no name: raw samples, noise, or too few.
     """
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
+    if head[:4] in _WAV_KINDS and head[8:12] == b"WAVE":
         return Signature(_WAV, True)
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return Signature("AVI", True)
@@ -109,7 +110,7 @@ def may_have_a_name(head: bytes) -> bool:
     """
     if len(head) < MIN_MARK_BYTES or _is_text(head.ljust(MIN_TEXT_BYTES)):
         return True
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64"):
+    if head[:4] in _WAV_KINDS:
         return len(head) < 12
     is_frame = mpeg_frame(head) is not None or adts_frame(head) is not None
     return is_frame or any(_begins(head, offset, magic) for offset, magic, _ in _MAGICS if offset != 4)

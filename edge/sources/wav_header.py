@@ -13,6 +13,9 @@ from pathlib import Path
 
 UNKNOWN_LENGTH = 2_000_000_000  # from here on no writer knew: pipes leave this, 0x7FFFFFFF, all ones (or 0)
 MAX_HEADER_BYTES = 64 * 1024
+KINDS = (b"RIFF", b"RF64", b"BW64")  # the latter two: EBU Tech 3306 and ITU-R BS.2088, for more than 4 GB
+_LARGE = 0xFFFFFFFF  # in place of a size that a chunk "ds64" says
+_LARGEST = 1 << 48  # 256 TB; more is no size but all ones
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _FORMATS = {(_PCM, 16): "s16le", (_PCM, 24): "s24le", (_PCM, 32): "s32le", (_FLOAT, 32): "f32le"}
 
@@ -52,9 +55,10 @@ def parse_wav_header(head: bytes) -> WavHeader | None:
     Raises:
         NotWavError: They do not begin a WAV file.
     """
-    if not b"RIFF".startswith(head[:4]) or (len(head) >= 12 and head[8:12] != b"WAVE"):
-        raise NotWavError("it does not begin with RIFF and WAVE")
-    position = 12
+    if not any(kind.startswith(head[:4]) for kind in KINDS) or (len(head) >= 12 and head[8:12] != b"WAVE"):
+        is_big_endian = head[:4] == b"RIFX"
+        raise NotWavError("it is big-endian (RIFX)" if is_big_endian else "it does not begin with RIFF and WAVE")
+    position, n_large_bytes = 12, 0
     described: tuple[str, int, int] | None = None
     while position + 8 <= len(head):
         name, size = struct.unpack_from("<4sI", head, position)
@@ -62,8 +66,14 @@ def parse_wav_header(head: bytes) -> WavHeader | None:
         if name == b"data":
             if described is None:
                 raise NotWavError("its samples come before their format")
-            is_open_ended = size == 0 or size >= UNKNOWN_LENGTH
+            size = n_large_bytes if size == _LARGE and n_large_bytes else size
+            is_open_ended = size == 0 or (size >= UNKNOWN_LENGTH and size != n_large_bytes)
             return WavHeader(*described, body, None if is_open_ended else size)
+        if name == b"ds64" and size >= 16:
+            if body + 16 > len(head):
+                return None
+            (n_large_bytes,) = struct.unpack_from("<Q", head, body + 8)
+            n_large_bytes = 0 if n_large_bytes > _LARGEST else n_large_bytes
         if name == b"fmt ":
             if size < 16:
                 raise NotWavError("its format chunk is too short")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 from collections import deque
+from collections.abc import Iterator
 
+from edge.errors import AuEdgeError, InputError
 from edge.frames import Float32Array
 from edge.sources.byte_inputs import Bytes
 from edge.sources.spoken_bytes import SpokenBytes
 
 PIECE_BYTES = 4096  # read ahead of what is heard; the rest stays with the writer
+MOST_PIECES = 256  # at once: 1 MiB; who writes without an end must not keep frames from being made
+MOST_SILENT_PIECES = 16  # at once, that held no sound (a picture in a tag): some are slow to be looked through
 LOOK_BYTES = 64 * 1024
 MOST_AHEAD_BYTES = 16 * 1024 * 1024
+_log = logging.getLogger("au-edge")
 
 
 class Writer:
@@ -40,22 +47,30 @@ class Writer:
     def ready(self, n_samples: int) -> int:
         """Take bytes until so many samples are there or there are no more now; return how many are.
 
+        Of a writer that is faster than this it takes so much that time is left for everything else.
+
         Raises:
-            InputError: A WAV header cannot be used.
+            InputError: The bytes cannot be used.
             ConfigurationError: It has not the channel that is listened to.
         """
-        while self._spoken.n_ready < n_samples and not self._spoken.is_over and self.receive():
-            pass
-        return self._spoken.n_ready
+        spoken, n_pieces, n_silent = self._spoken, 0, 0
+        while spoken.n_ready < n_samples and not spoken.is_over:
+            n_before = spoken.n_ready
+            if n_pieces == MOST_PIECES or n_silent == MOST_SILENT_PIECES or not self.receive():
+                break
+            n_pieces += 1
+            n_silent += spoken.n_ready == n_before
+        return spoken.n_ready
 
     def receive(self) -> bool:
         """Take bytes once; return whether there may be more. Raises as `ready`."""
         data = None if self.has_ended else self._next_bytes()
         if data:
-            self._spoken.feed(data)
+            self.feed(data)
         elif data is not None:
             self.has_ended = True
-            self._spoken.finish()
+            with _no_other_error():
+                self._spoken.finish()
         return bool(data)
 
     def look_for_end(self) -> bool:
@@ -82,7 +97,8 @@ class Writer:
 
     def feed(self, data: bytes) -> None:
         """Take bytes that were read before. Raises as `ready`."""
-        self._spoken.feed(data)
+        with _no_other_error():
+            self._spoken.feed(data)
 
     def take(self, out: Float32Array) -> None:
         """Move the oldest samples to `out`, float32 [n]."""
@@ -95,7 +111,8 @@ class Writer:
     def go_on(self) -> None:
         """Expect the next WAV, where one has ended. Raises as `ready`."""
         if self._spoken.is_over:
-            self._spoken.begin_next()
+            with _no_other_error():
+                self._spoken.begin_next()
 
     def close(self) -> None:
         """Send it away; may be called twice."""
@@ -116,3 +133,20 @@ class Writer:
     def is_heard_out(self) -> bool:
         """Return whether nothing of what it wrote is still to be heard."""
         return self.has_ended or not (self._ahead or self._spoken.n_ready)
+
+
+@contextlib.contextmanager
+def _no_other_error() -> Iterator[None]:
+    """Let whatever goes wrong with a writer's bytes, of any kind, be an error of that writer's and of nobody else.
+
+    Raises:
+        InputError: In place of an error that is none of ours.
+    """
+    try:
+        yield
+    except AuEdgeError:
+        raise
+    except Exception as err:
+        _log.debug("a writer's bytes cannot be taken apart", exc_info=True)
+        found = f"they cannot be taken apart ({type(err).__name__})"
+        raise InputError("a writer's bytes", found, "Write 16 bit PCM or WAV, and report this as a bug") from err
