@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 EXIT_ARGUMENTS = 2  # as argparse and shells have it: the command line is wrong
 EXIT_INPUT = 65  # EX_DATAERR of sysexits.h: a file or a stream is not what it should be
@@ -39,6 +40,10 @@ class AuEdgeError(Exception):
         self.found = shortened(found, MOST_FOUND)
         self.remedy = shortened(remedy, MOST_REMEDY)
         super().__init__(f"{self.asked}: {self.found}. {self.remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it come whole from a process of its own: by default it would be made from its text alone, which fails."""
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class ArgumentsError(AuEdgeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edge.machine.whole_file import write_whole
 from engine_build.training.ranks import Ranks
 
 CHECKPOINT = "checkpoint.pt"
@@ -19,12 +19,16 @@ START = "start.pt"  # what a run that goes on from other weights began with: for
 
 
 def write_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write weights and numbers so that a reader sees the old file or the new one, never half of one."""
+    """Write weights and numbers so that a reader sees the old file or the new one, never half of one.
+
+    Raises:
+        InputError: It cannot be written.
+    """
     import torch
 
-    unfinished = path.with_suffix(".tmp")
-    torch.save(dict(state), unfinished)
-    os.replace(unfinished, path)
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    write_whole(path, content.getvalue())
 
 
 def read_state(path: Path, ranks: Ranks) -> dict[str, Any] | None:

@@ -7,8 +7,8 @@ A stopped run resumes: what is there is not made again, and a kind's folder gets
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.machine.whole_file import write_whole
 from engine_build.voices.voice_change import (
     KINDS_FROM_MALE,
     VoiceKind,
@@ -47,12 +48,16 @@ def list_recordings(folder: Path) -> list[Path]:
 
 
 def write_flac(path: Path, wave: NDArray[np.float32], rate_hz: int) -> None:
-    """Write 16-bit FLAC so that a reader sees either no file or the whole file."""
+    """Write 16-bit FLAC so that a reader sees either no file or the whole file.
+
+    Raises:
+        InputError: It cannot be written.
+    """
     import soundfile
 
-    unfinished = path.with_name(path.name + ".tmp")
-    soundfile.write(unfinished, wave, rate_hz, format="FLAC", subtype="PCM_16")
-    os.replace(unfinished, path)
+    content = io.BytesIO()  # libsndfile does not pass on why it could not write to a file
+    soundfile.write(content, wave, rate_hz, format="FLAC", subtype="PCM_16")
+    write_whole(path, content.getvalue())
 
 
 def change_recording(task: ChangeTask) -> dict[str, dict[str, Any]]:

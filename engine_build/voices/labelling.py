@@ -7,7 +7,7 @@ No head rotation is written: what is absent is not learnt.
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import InputError
+from edge.machine.whole_file import write_whole
 from engine_build.voices.alignment import SILENCE, Span
 from engine_build.voices.phone_shape import PHONES, LabelledSentence, PhoneShapeModel, Tracks
 from engine_build.voices.spoken_corpus import SpokenClip
@@ -269,9 +270,18 @@ def write_labels(
         "voice": np.array([clip.voice for clip in ordered]),
         "source": np.array("generated"),
     }
-    unfinished = folder / "labels.tmp.npz"
-    np.savez_compressed(unfinished, **arrays)
-    os.replace(unfinished, folder / "labels.npz")
+    write_arrays(folder / "labels.npz", **arrays)
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Write a file of labels so that a reader sees the old one or the new one.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    write_whole(path, content.getvalue())
 
 
 def add_phones(labels: Path, phones: Mapping[str, Sequence[Span]], target: Path) -> None:
@@ -285,6 +295,4 @@ def add_phones(labels: Path, phones: Mapping[str, Sequence[Span]], target: Path)
     ]
     stored["phones"] = np.concatenate(numbers)
     stored["phone_names"] = np.array(PHONES)
-    unfinished = target.with_name(target.stem + ".tmp.npz")
-    np.savez_compressed(unfinished, **stored)
-    os.replace(unfinished, target)
+    write_arrays(target, **stored)

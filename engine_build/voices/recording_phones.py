@@ -7,13 +7,13 @@ In: recordings and `words.json` (clip -> text, or clip -> [[start_s, end_s, word
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from edge.errors import InputError
+from edge.machine.whole_file import write_whole
 from engine_build.voices.alignment import AlignmentError, PhoneAligner, Span
 from engine_build.voices.changed_corpus import list_recordings
 from engine_build.voices.synthesisers import read_wave
@@ -68,9 +68,7 @@ def write_phones(path: Path, phones: Mapping[str, tuple[Span, ...]]) -> None:
         clip: [[span.name, round(span.start_s, 3), round(span.end_s, 3)] for span in spans]
         for clip, spans in phones.items()
     }
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(json.dumps(document), encoding="utf-8")
-    os.replace(unfinished, path)
+    write_whole(path, json.dumps(document))
 
 
 def align_recordings(

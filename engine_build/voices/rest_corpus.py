@@ -5,14 +5,13 @@ In: a number of clips. Out: `<folder>/audio/<kind>_<number>.flac` and `labels.np
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from engine_build.voices.changed_corpus import write_flac
-from engine_build.voices.labelling import LABELS_VERSION, MOUTH_PREFIXES
+from engine_build.voices.labelling import LABELS_VERSION, MOUTH_PREFIXES, write_arrays
 from engine_build.voices.nonspeech import GENERATORS, draw_nonspeech
 
 REST_RATE_HZ = 44100
@@ -53,9 +52,8 @@ def make_rest_corpus(
         if progress is not None:
             progress(index + 1, n_clips)
     n_frames = int(CLIP_S * REST_FPS)
-    unfinished = folder / "labels.tmp.npz"
-    np.savez_compressed(
-        unfinished,
+    write_arrays(
+        folder / "labels.npz",
         version=LABELS_VERSION,
         clips=np.array(sorted(names)),
         n_frames=np.full(n_clips, n_frames, dtype=np.int32),
@@ -66,4 +64,3 @@ def make_rest_corpus(
         valid=np.ones(n_clips * n_frames, dtype=bool),
         source=np.array("generated"),
     )
-    os.replace(unfinished, folder / "labels.npz")

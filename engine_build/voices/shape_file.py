@@ -5,12 +5,13 @@ In: a model and the names of its tracks. Out: one file of tensors and plain valu
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 
 import numpy as np
 
 from edge.errors import InputError
+from edge.machine.whole_file import write_whole
 from engine_build.voices.phone_shape import PhoneShapeModel, build_network
 
 
@@ -25,7 +26,7 @@ def save_shape_model(path: Path, model: PhoneShapeModel, names: tuple[str, ...],
     """
     import torch
 
-    unfinished = path.with_name(path.name + ".tmp")
+    content = io.BytesIO()
     torch.save(
         {
             "networks": [network.state_dict() for network in model.networks],
@@ -35,9 +36,9 @@ def save_shape_model(path: Path, model: PhoneShapeModel, names: tuple[str, ...],
             "names": list(names),
             "width": width,
         },
-        unfinished,
+        content,
     )
-    os.replace(unfinished, path)
+    write_whole(path, content.getvalue())
 
 
 def load_shape_model(path: Path) -> tuple[PhoneShapeModel, tuple[str, ...]]:

@@ -8,7 +8,6 @@ with the next clip.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.machine.whole_file import write_whole
 from engine_build.voices.alignment import SILENCE, AlignmentError, PhoneAligner, Span
 from engine_build.voices.changed_corpus import write_flac
 from engine_build.voices.sentences import compose
@@ -144,9 +144,7 @@ def write_journal(folder: Path, clips: list[SpokenClip]) -> None:
         folder: the corpus.
         clips: what it shall name.
     """
-    unfinished = folder / (JOURNAL + ".tmp")
-    unfinished.write_text("".join(clip.to_line() + "\n" for clip in clips), encoding="utf-8")
-    os.replace(unfinished, folder / JOURNAL)
+    write_whole(folder / JOURNAL, "".join(clip.to_line() + "\n" for clip in clips))
 
 
 def _make_clip(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from calibration.whole_files import write_json, write_together
@@ -19,9 +20,12 @@ from edge.commands import bench
 from edge.errors import InputError
 from edge.machine.whole_file import whole_file, write_whole
 from edge.recording import WRITERS, FrameTable
+from engine_build.voices.changed_corpus import write_flac
+from engine_build.voices.labelling import write_arrays
 from tests.edge.outputs.faces import manifest_with, random_frame
 
 ROOM_BYTES = 2048
+NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 9000).astype(np.float32)
 
 
 @contextlib.contextmanager
@@ -57,6 +61,8 @@ WAYS: dict[str, Callable[[Path, pytest.MonkeyPatch], Any]] = {
     "text": lambda folder, _: write_whole(folder / "it", "x" * 9000),
     "bytes": lambda folder, _: write_whole(folder / "it", bytes(9000)),
     "json": lambda folder, _: write_json(folder / "it", {"x": "y" * 9000}),
+    "labels": lambda folder, _: write_arrays(folder / "it", noise=NOISE),
+    "flac": lambda folder, _: write_flac(folder / "it", NOISE, 16_000),
     "together": lambda folder, _: write_together({folder / "it": bytes(9000)}),
     **{name: (lambda folder, _, write=write: write(folder / "it", table())) for name, write in WRITERS.items()},
     "bench --json": lambda folder, monkeypatch: measured(folder, monkeypatch, "--json"),
