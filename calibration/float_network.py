@@ -54,7 +54,7 @@ def read_network(manifest: Manifest) -> tuple[Any, int]:
     """
     if manifest.precision != "float32":
         raise ModelError(
-            f"quantising {manifest.path}",
+            f"float network {manifest.path}",
             f"its precision is {manifest.precision}",
             "Give the manifest of the float32 network: python -m engine_build export RUN --out NAME.float32.json",
         )
