@@ -240,8 +240,11 @@ def test_a_kiosk_lets_eyes_live_that_the_frames_leave_still_and_no_other_page_do
         face["eyeLookOutLeft"] = 0.0
         opened(page, head.address, "?quality=low")
         page.wait_for("auEdge.face.get('jawOpen') > 0.45 && auEdge.player.presence === 1", GIVE_UP_S)
-        time.sleep(3.0)
-        assert page.run(glance) == 0
+        with Pace() as pace:
+            time.sleep(3.0)
+            seen = page.run(glance)
+        pace.skip_if_late(seen == 0)  # a page that gets no frames for a while lives by itself
+        assert seen == 0
 
 
 def test_without_frames_the_face_comes_to_rest_and_stays_alive(page: Page, head: HeadThread) -> None:

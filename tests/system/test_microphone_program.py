@@ -47,14 +47,14 @@ def frames_for(receiver: socket.socket, seconds: float) -> list[tuple[float, dic
     return found
 
 
-def wait_for(receiver: socket.socket, state: str, limit_s: float) -> float:
-    """Return how long it took until a frame of a state came."""
+def wait_for(receiver: socket.socket, states: str, limit_s: float) -> float:
+    """Return how long it took until a frame of one of these states came."""
     began_s = time.monotonic()
     while time.monotonic() - began_s < limit_s:
         for _, frame in frames_for(receiver, 0.04):
-            if frame["state"] == state:
+            if frame["state"] in states.split():
                 return time.monotonic() - began_s
-    pytest.fail(f"no frame in state {state} within {limit_s} s")
+    pytest.fail(f"no frame in state {states} within {limit_s} s")
 
 
 @pytest.mark.parametrize("fault", ["unplugged", "stalled"])
@@ -66,7 +66,7 @@ def test_frames_go_on_without_the_microphone_and_live_within_a_second_of_its_ret
         for _ in range(2):
             with Pace() as pace:
                 air.fault(fault)
-                held_s = wait_for(receiver, "held", 60.0)
+                held_s = wait_for(receiver, "held neutral", 60.0)  # it may stand still as long as a face is held
                 neutral_s = wait_for(receiver, "neutral", 60.0)
                 away = [frame for _, frame in frames_for(receiver, 1.0)]
             assert held_s < pace.allowed(1.0)
