@@ -20,7 +20,7 @@ from edge.errors import ConfigurationError, DeviceError
 CARDS_FILE = Path("/proc/asound/cards")
 _CARD_LINE = re.compile(r"^\s*(\d+)\s+\[(\S+)\s*\]:", re.MULTILINE)
 _HARDWARE = re.compile(r"\(hw:(\d+),(\d+)\)$")
-_ADDRESS = re.compile(r"(?:plug)?hw:(?:CARD=)?(\w+)(?:,(?:DEV=)?(\d+))?", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:plug)?hw:(?:CARD=)?(\w+)(?:,(?:DEV=)?(\d{1,4}))?", re.IGNORECASE)
 _MONITOR = re.compile(r"loopback|monitor", re.IGNORECASE)
 PULSE_DEVICE = "pulse"  # ALSA's way to a PulseAudio or PipeWire server
 PULSE_PREFIX = "pulse:"  # of a source of that server, as this program names it
@@ -249,7 +249,7 @@ def _by_address(devices: Sequence[DeviceInfo], wanted: str, cards: Mapping[str, 
 
 
 def _by_card(devices: Sequence[DeviceInfo], card: str, device: int, cards: Mapping[str, int]) -> list[DeviceInfo]:
-    number = int(card) if card.isdecimal() else cards.get(card, -1)
+    number = int(card) if card.isdecimal() and len(card) < 10 else cards.get(card, -1)
     return [entry for entry in devices if entry.name.endswith(f"(hw:{number},{device})")]
 
 

@@ -137,13 +137,13 @@ class Face:
             everybody: What other clients say, too.
         """
         self._check()
-        for utterance in list(self._utterances.values()):
-            utterance.clear()
+        self._end_all()
         await self._send({"type": "clear", "all": True} if everybody else {"type": "clear"})
 
     async def rest(self) -> None:
-        """Bring everything to neutral, and keep it there until the next `say`."""
+        """Bring everything to neutral until the next `say`; what is said, and what waits, ends as by `clear`."""
         self._check()
+        self._end_all()
         await self._send({"type": "rest"})
 
     async def mood(self, name: str, amount: float = 1.0) -> None:
@@ -193,6 +193,11 @@ class Face:
         self._check()
         _check_name("gesture", name, self.gestures)
         await self._send({"type": "gesture", "gesture": name})
+
+    def _end_all(self) -> None:
+        """Send no more of any utterance: what still waits here must not begin behind the word that ends all."""
+        for utterance in list(self._utterances.values()):
+            utterance.clear()
 
     async def _send(self, message: dict[str, Any] | bytes) -> None:
         """Send a word or sound.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge.errors import ConfigurationError
+from edge.machine.address import split_address
 
 LOOPBACK = "127.0.0.1"
 
@@ -17,8 +18,8 @@ def parse_address(key: str, text: str) -> tuple[str, int]:
     Raises:
         ConfigurationError: It is no address.
     """
-    host, separator, port = text.strip().rpartition(":")
-    host = host.strip("[]") if separator else LOOPBACK
-    if not host or not port.isascii() or not port.isdecimal() or not 0 <= int(port) <= 65535:
+    plain = text.strip()
+    address = split_address(plain if ":" in plain else f"{LOOPBACK}:{plain}")
+    if address is None:
         raise ConfigurationError(f"{key} = {text[:80]}", "that is not host:port", "Write 127.0.0.1:9010, or 9010")
-    return host, int(port)
+    return address

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
 from collections.abc import Callable
 from typing import Any
 
 from edge.errors import DeviceError
+from edge.machine.address import BIND_ERRORS, bind_fault, is_unknown_host
 
 Take = Callable[[bytes, tuple[str, int]], None]
 
@@ -28,12 +28,12 @@ async def listen_for_frames(take: Take, host: str, port: int) -> asyncio.Datagra
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: _Datagrams(take), local_addr=(host, port)
         )
-    except OSError as err:
+    except BIND_ERRORS as err:
         raise unavailable("frames over UDP", host, port, err, "frames_port") from err
     return transport
 
 
-def unavailable(what: str, host: str, port: int, err: OSError, key: str) -> DeviceError:
+def unavailable(what: str, host: str, port: int, err: Exception, key: str) -> DeviceError:
     """Return the error for an address that cannot be had.
 
     Args:
@@ -43,12 +43,12 @@ def unavailable(what: str, host: str, port: int, err: OSError, key: str) -> Devi
         err: Why not.
         key: Of the port in section [head].
     """
-    found = err.strerror or str(err)
+    found, number = bind_fault(err), err.errno if isinstance(err, OSError) else 0
     remedy = f"Set another `{key}` in [head], or stop what uses it"
-    if isinstance(err, socket.gaierror) or err.errno == errno.EADDRNOTAVAIL:
+    if is_unknown_host(err) or number == errno.EADDRNOTAVAIL:
         host_key = "frames_host" if key == "frames_port" else "host"
         remedy = f"Set `{host_key}` in [head] to an address of this machine, or 0.0.0.0 for all"
-    elif err.errno in (errno.EACCES, errno.EPERM):
+    elif number in (errno.EACCES, errno.EPERM):
         remedy = f"Set `{key}` in [head] to 1024 or more, which needs no root"
     return DeviceError(f"{what} at {host}:{port}", found, remedy)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from edge.config.settings import HeadSettings
 from edge.contracts import Expressive
-from edge.errors import AuEdgeError, DeviceError
+from edge.errors import DeviceError
 from edge.head.arrivals import Decode
 from edge.head.server import HeadServer
 from edge.head.wire import Drive
@@ -72,7 +72,7 @@ class HeadThread:
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._error: AuEdgeError | None = None
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="head", daemon=True)
 
     @property
@@ -106,7 +106,7 @@ class HeadThread:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
             await self.server.start()
-        except AuEdgeError as err:
+        except Exception as err:  # `open` raises it
             self._error = err
             return
         finally:

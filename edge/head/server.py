@@ -19,13 +19,15 @@ from edge.config.settings import HeadSettings
 from edge.contracts import GESTURES, MOODS, WISHES, Expressive, take_wish
 from edge.errors import MOST_ASKED, ConfigurationError, shortened
 from edge.frames import Float32Array
-from edge.head.admission import PASSING_LIMIT_S, Admission
+from edge.head.admission import Admission
 from edge.head.arrivals import Arrivals, Decode
 from edge.head.listening import listen_for_frames, unavailable
 from edge.head.page_link import PageLink
 from edge.head.pages import Pages
 from edge.head.sound_arrivals import SoundArrivals
 from edge.head.wire import Drive, pack_frame, pack_pcm, pack_sound, read_drive, read_message
+from edge.machine.address import BIND_ERRORS
+from edge.machine.passing import PASSING_LIMIT_S
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import Server, ServerConnection
@@ -124,7 +126,7 @@ class HeadServer:
                 ping_timeout=20,
                 server_header=None,
             )
-        except OSError as err:
+        except BIND_ERRORS as err:
             self._transport.close()
             raise unavailable("the page over HTTP", settings.host, settings.port, err, "port") from err
         self.http_port = next(iter(self._server.sockets)).getsockname()[1]

@@ -20,6 +20,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from edge.contracts import Clock
 from edge.errors import ConfigurationError, DeviceError
+from edge.machine.address import BIND_ERRORS, bind_fault, is_unknown_host
 from edge.machine.descriptors import connection_share
 from edge.metrics.counters import BOUNDS_S, Histogram, Metrics
 
@@ -193,8 +194,9 @@ class MetricsServer:
 
         try:
             self._server = make_server(host, port, application, _Server, _Quiet)
-        except OSError as err:
-            raise DeviceError(asked, err.strerror or str(err), "Choose another metrics.port") from err
+        except BIND_ERRORS as err:
+            remedy = f"Choose another metrics.{'host' if is_unknown_host(err) else 'port'}"
+            raise DeviceError(asked, bind_fault(err), remedy) from err
         threading.Thread(target=self._server.serve_forever, name="au-edge-metrics", daemon=True).start()
         _log.info("metrics at http://%s:%d/metrics", host, self.port)
 

@@ -16,6 +16,7 @@ import sys
 from typing import Protocol
 
 from edge.errors import ConfigurationError, DeviceError, InputError
+from edge.machine.address import BIND_ERRORS, bind_fault, is_unknown_host, split_address
 
 RECEIVE_BUFFER_BYTES = 32 * 1024  # bounds what lies between writer and face: 0.4 s of 16-bit mono at 44.1 kHz
 MOST_ACCEPTED_AT_ONCE = 16
@@ -207,19 +208,17 @@ def is_readable(descriptor: int, timeout_s: float) -> bool:
 
 
 def _listen_tcp(address: str) -> socket.socket:
-    host, separator, port_text = address.rpartition(":")
-    host = host.strip("[]")
     asked = f"to listen at tcp {address!r}"
-    if not separator or not host or not port_text.isdecimal() or int(port_text) > 65535:
+    found = split_address(address)
+    if found is None:
         raise ConfigurationError(asked, "that is not host:port", "Write 127.0.0.1:8931, or [::1]:8931")
+    host, port = found
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, int(port_text)), family=family, backlog=16)
-    except socket.gaierror as err:
-        raise ConfigurationError(
-            asked, f"the host is unknown ({err.strerror})", "Give an address of this machine"
-        ) from err
-    except OSError as err:
+        return socket.create_server((host, port), family=family, backlog=16)
+    except BIND_ERRORS as err:
+        if is_unknown_host(err) or not isinstance(err, OSError):
+            raise ConfigurationError(asked, bind_fault(err), "Give an address of this machine") from err
         if err.errno in (errno.EADDRNOTAVAIL, errno.EACCES, errno.EAFNOSUPPORT):
             raise ConfigurationError(
                 asked, os.strerror(err.errno), "Give an address of this machine, port 1024 or up"

@@ -12,6 +12,7 @@ from edge.errors import ConfigurationError
 from edge.frames import Float32Array
 
 MIX = "mix"
+_MOST_DIGITS = 4  # Python refuses to read a number of 5000 digits at all
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ChannelChoice:
         plain = text.strip().lower()
         if plain == MIX:
             return cls(None)
-        if plain.isascii() and plain.isdecimal() and int(plain) >= 1:
+        if len(plain) <= _MOST_DIGITS and plain.isascii() and plain.isdecimal() and int(plain) >= 1:
             return cls(int(plain) - 1)
         raise ConfigurationError(
             f"channel {text!r}", "no channel", "Give a number counted from 1, or `mix` for the mean"

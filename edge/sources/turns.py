@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edge.frames import Float32Array
+from edge.machine.sparing import Sparing
 
 MAX_WARNINGS = 20  # lines kept for the log when nobody asks: a client that keeps failing must not fill memory
 
@@ -114,11 +115,13 @@ class TurnCounts:
         self.streams = 0
         self.wishes_taken = self.wishes_refused = 0
         self._lines: list[str] = []
+        self.sparing = Sparing()  # of what strangers do wrong
 
     def refuse(self, line: str) -> None:
-        """Count a refusal and keep its line for the log."""
+        """Count a refusal and keep its line for the log, unless there are many."""
         self.refused += 1
-        self._lines = [*self._lines[-MAX_WARNINGS:], line]
+        if line := self.sparing.line(line):
+            self._lines = [*self._lines[-MAX_WARNINGS:], line]
 
     def warnings(self) -> list[str]:
         """Return the lines that have not been returned before."""

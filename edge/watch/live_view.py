@@ -173,7 +173,8 @@ def _size_of(stream: TextIO) -> tuple[int, int]:
 
 def _line_width(stream: TextIO) -> int:
     """Return how long a line may be: one less than the terminal is wide, where some begin a new line by themselves."""
-    known = [int(os.environ["COLUMNS"])] if os.environ.get("COLUMNS", "").isdecimal() else []
+    columns = os.environ.get("COLUMNS", "")
+    known = [int(columns)] if columns.isdecimal() and len(columns) < 10 else []
     with contextlib.suppress(OSError, ValueError):  # no terminal
         known.append(os.get_terminal_size(stream.fileno()).columns)  # 0 on a serial line, which does not know
     return min([columns for columns in known if columns > 0], default=_FALLBACK_SIZE[0]) - 1

@@ -68,6 +68,11 @@ class Desk:
         """Return how many utterances wait; one that was begun and has no sound holds no place."""
         return sum(utterance.wants_turn for utterance in self.live)
 
+    def warn(self, line: str) -> None:
+        """Say something that strangers cause, unless it was said often."""
+        if line := self.turns.counts.sparing.line(line):
+            _log.warning("%s", line)
+
     def clear_all(self) -> None:
         """End what anybody says, and drop what anybody has sent."""
         for agent in self.agents:
@@ -198,8 +203,9 @@ class Agent:
         if not self._is_told:
             self._is_told = True
             printable = what.encode("ascii", "backslashreplace").decode() if what.isprintable() else repr(what)
-            text = "an agent's %s is refused: %s (further ones of this agent are only told to it)"
-            _log.warning(text, printable, why)
+            self._desk.warn(
+                f"an agent's {printable} is refused: {why} (further ones of this agent are only told to it)"
+            )
         self.tell(type="refused", id=utterance_id, what=what, why=why)
 
     def leave(self) -> None:
@@ -229,7 +235,7 @@ class Agent:
 
     def _start(self, word: Word) -> None:
         desk = self._desk
-        if self._open is not None:
+        if self._open is not None and not self._open.is_dropped:  # one that another agent cleared is over
             raise RefusedWordError("start", f"{self._open.utterance_id!r} has not ended", word.utterance_id or None)
         if desk.n_waiting > desk.most_waiting:
             why = f"{desk.most_waiting} utterances wait already (audio.queue)"

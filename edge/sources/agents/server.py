@@ -10,9 +10,12 @@ import os
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edge.errors import AuEdgeError, ConfigurationError, DeviceError
+from edge.errors import MOST_ASKED, AuEdgeError, ConfigurationError, DeviceError, shortened
+from edge.machine.address import BIND_ERRORS, bind_fault, is_unknown_host, split_address
+from edge.machine.descriptors import connection_share
+from edge.machine.passing import PASSING_LIMIT_S, Passing
 from edge.sources.agents.admission import Admission
 from edge.sources.agents.agent import LOOK_AGAIN_S, Agent, Desk, SilentAgentError
 from edge.sources.agents.utterance import AgentUtterance
@@ -50,12 +53,19 @@ class TalkServer:
         self._stop: asyncio.Event | None = None
         self._started = threading.Event()
         self._error: Exception | None = None
+        self._passing = Passing()
+        self._most_agents = connection_share(MOST_AGENTS)
+        self._n_refused = 0
         self.port = 0
 
     @property
     def description(self) -> str:
         """Return the address."""
         return f"ws://{self._address}"
+
+    def counters(self) -> dict[str, int]:
+        """Return how many connections were refused, and how many gave way before they said who they are."""
+        return {"agents_refused": self._n_refused, "connections_dropped": self._passing.n_dropped}
 
     def open(self) -> None:
         """Serve on a thread.
@@ -133,6 +143,7 @@ class TalkServer:
             ) from err
         logging.getLogger("websockets").setLevel(logging.CRITICAL)  # what strangers send is not our error
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._loop.set_exception_handler(self._note_fault)
         host, port = _host_and_port(self._address)
         try:
             server = await serve(
@@ -140,6 +151,9 @@ class TalkServer:
                 host,
                 port,
                 process_request=self._admit,
+                create_connection=self._passing.connection_type(),
+                open_timeout=PASSING_LIMIT_S,
+                backlog=max(16, self._passing.most_passing),  # asyncio accepts as many at once
                 max_size=LARGEST_MESSAGE_BYTES,
                 max_queue=4,
                 compression=None,
@@ -148,23 +162,31 @@ class TalkServer:
                 close_timeout=1,
                 server_header=None,
             )
-        except OSError as err:
+        except BIND_ERRORS as err:
             raise _unavailable(self._address, err) from err
         self.port = next(iter(server.sockets)).getsockname()[1]
         self._started.set()
         await self._stop.wait()
+        self._passing.end(is_at_once=False)
         await _end(server)
+
+    def _note_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Say a fault without a traceback: a stranger must not be able to fill the log."""
+        fault = f"{context.get('message', '')}: {context.get('exception') or ''}"
+        self._desk.warn(f"the agents' server: {shortened(fault, MOST_ASKED)}")
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse who may not speak."""
         status, why = self._admission.fault(
             request.path, _header(request, "Host"), _header(request, "Origin"), _header(request, "Authorization")
         )
+        if not status and len(self._agents) >= self._most_agents:
+            status, why = 503, f"{self._most_agents} agents are connected already"
         if status:
-            _log.warning("an agent is not let in: %s", why)
+            self._n_refused += 1
+            self._desk.warn(f"an agent is not let in: {why}")
             return connection.respond(status, f"{why}\n")
-        if len(self._agents) >= MOST_AGENTS:
-            return connection.respond(503, f"{MOST_AGENTS} agents are connected already\n")
+        self._passing.settle(connection)
         return None
 
     async def _serve_agent(self, connection: ServerConnection) -> None:
@@ -182,7 +204,7 @@ class TalkServer:
         except ConnectionClosed:
             pass
         except (NoWordError, SilentAgentError) as err:
-            _log.warning("an agent is sent away: %s", err)
+            self._desk.warn(f"an agent is sent away: {err}")
             with contextlib.suppress(ConnectionClosed):
                 await connection.close(1008, str(err)[:100])
         finally:
@@ -237,15 +259,15 @@ def _header(request: Request, name: str) -> str | None:
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
-    host, separator, port = address.rpartition(":")
-    host = host.strip("[]")
-    if not separator or not host or not port.isdecimal() or int(port) > 65535:
+    found = split_address(address)
+    if found is None:
         raise ConfigurationError(f"audio.address = {address}", "that is not host:port", "Write 127.0.0.1:8931")
-    return host, int(port)
+    return found
 
 
-def _unavailable(address: str, err: OSError) -> AuEdgeError:
-    asked = f"agents at {address}"
-    if isinstance(err, socket.gaierror) or err.errno in (errno.EADDRNOTAVAIL, errno.EACCES, errno.EAFNOSUPPORT):
-        return ConfigurationError(asked, err.strerror or str(err), "Give an address of this machine, port 1024 or up")
-    return DeviceError(asked, os.strerror(err.errno or 0), "Stop the other program, or give another audio.address")
+def _unavailable(address: str, err: Exception) -> AuEdgeError:
+    asked, found = f"agents at {address}", bind_fault(err)
+    number = err.errno if isinstance(err, OSError) else 0
+    if is_unknown_host(err) or number in (errno.EADDRNOTAVAIL, errno.EACCES, errno.EAFNOSUPPORT):
+        return ConfigurationError(asked, found, "Give an address of this machine, port 1024 or up")
+    return DeviceError(asked, os.strerror(number or 0), "Stop the other program, or give another audio.address")

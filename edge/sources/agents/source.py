@@ -71,7 +71,7 @@ class WebSocketSource(TalkSource):
 
     def counters(self) -> Mapping[str, int]:
         """Return those of every spoken source, and what is found of channels."""
-        return {**super().counters(), **self._channels.counters()}
+        return {**super().counters(), **self._channels.counters(), **self._server.counters()}
 
     @property
     def port(self) -> int:

@@ -32,7 +32,8 @@ class AgentUtterance:
         self._spoken = spoken
         self._pieces: deque[bytes] = deque()
         self._n_fed = self._n_taken = 0
-        self._is_ended = self._is_finished = self._is_dropped = False
+        self._is_ended = self._is_finished = False
+        self.is_dropped = False  # cleared: nothing more of it is heard
         self.is_begun = False
         self.n_heard = 0  # samples, in turns before the present one
 
@@ -50,7 +51,7 @@ class AgentUtterance:
 
     def feed(self, data: bytes) -> None:
         """Append whole samples; of what was cleared by another agent they are forgotten."""
-        if self._is_dropped:
+        if self.is_dropped:
             return
         for begin in range(0, len(data), PIECE_BYTES):
             self._pieces.append(data[begin : begin + PIECE_BYTES])
@@ -98,7 +99,7 @@ class AgentUtterance:
     def drop_all(self) -> int:
         """Forget everything; return how many samples that were, at the rate that is heard."""
         n_dropped = self._spoken.n_ready + round(self.unspoken_s * self._spoken.rate_hz)
-        self._is_dropped = True
+        self.is_dropped = True
         self._n_taken = self._n_fed
         self._pieces.clear()
         self._spoken.drop(self._spoken.n_ready)

@@ -129,9 +129,9 @@ class TalkingServer:
             else:
                 open_one.is_ended = True
             return None
-        if kind == "clear":
+        if kind in ("clear", "rest"):
             for said in list(self._queue):
-                if word.get("all") or said.connection is connection:
+                if kind == "rest" or word.get("all") or said.connection is connection:
                     said.is_cleared = True
             return None
         if kind == "mood" and word["amount"] > 0.9:

@@ -166,6 +166,23 @@ def test_clear_ends_what_is_spoken_what_waits_there_and_what_waits_here() -> Non
     assert len(server.said) == 3  # the one that waited here was never sent
 
 
+def test_a_rest_stays_what_waits_here_does_not_begin_behind_it() -> None:
+    """A start wakes the face: people may be near the mechanics by then."""
+
+    async def talk(server: TalkingServer, face: Face) -> None:
+        spoken = asyncio.create_task(face.say(sound(5.0), RATE_HZ))
+        waiting = [asyncio.create_task(face.say(sound(1.0), RATE_HZ)) for _ in range(2)]
+        await until(lambda: len(server.said) == 1 and server.said[0].data)
+        await face.rest()
+        played = await asyncio.gather(spoken, *waiting)
+        assert all(one.cleared for one in played)
+        await asyncio.sleep(0.1)
+        assert [word["type"] for word in server.words if word["type"] in ("start", "rest")][-1] == "rest"
+        assert await face.say(sound(0.5), RATE_HZ) == Played(0.5, False)
+
+    run(talk, speed=1.0)
+
+
 @pytest.mark.parametrize("n_round", range(20))
 def test_a_clear_at_any_time_leaves_no_say_waiting_and_the_wire_in_order(n_round: int) -> None:
     random = np.random.default_rng(n_round)

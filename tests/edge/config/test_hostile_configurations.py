@@ -13,19 +13,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.app import check_channels, find_manifest, make_outputs, make_source, make_stages, protocol_options
+from edge.alsa.devices import find_device
+from edge.alsa.portaudio import DeviceInfo, Direction
+from edge.app import (
+    check_channels,
+    find_manifest,
+    make_controls,
+    make_expression,
+    make_outputs,
+    make_source,
+    make_stages,
+    protocol_options,
+)
 from edge.config.options import Option, Value, parse_value
 from edge.config.reading import MAX_KEYS, MAX_OUTPUTS, load_settings
 from edge.config.settings import CHANNEL_SECTIONS, SECTIONS, OutputSettings, Settings, section_options
 from edge.config.text_file import MAX_FILE_BYTES, read_text
 from edge.errors import EXIT_CONFIGURATION, AuEdgeError, ConfigurationError, shortened
+from edge.head.running import start_head_thread
 from edge.machine.clock import SystemClock
+from edge.metrics.counters import Metrics
+from edge.metrics.http import MetricsServer
+from edge.outputs.receiving import StreamDecoder
 from edge.outputs.retarget import load_retarget
 from edge.outputs.udp import UdpTransport
 from edge.robots.actuator_map import ACTUATOR_OPTIONS, ROBOT_OPTIONS, load_actuator_map
 from edge.robots.assembly import DRIVERS, load_driver, make_robot
+from edge.sources.channels import ChannelChoice
 from edge.vocabulary import ARKIT_APPLE
 from tests.hostile import ODD_NUMBERS, VALUES, fixed
+from tests.requirements import need_module
 
 NOWHERE = Path("/nonexistent/au-edge.conf")
 MOST_CHARACTERS = 8000  # of a refusal: 20 mistakes at 400
@@ -203,6 +220,79 @@ def test_without_descriptors_a_configuration_is_refused(tmp_path: Path) -> None:
     assert isinstance(err, ConfigurationError)
     assert "Too many open files" in str(err)
     assert refusal(lambda: load(config)) is None
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+NO_HOSTS = ["a" * 100, "a..b", ".", "\u00e9" * 70, "1.2.3.4.5", "256.1.1.1", "no.such.host.invalid", "::1%nosuch"]
+NO_ADDRESSES = ["", ":", "127.0.0.1:" + "9" * 5000, "127.0.0.1:\u00b2", "127.0.0.1:-1", "127.0.0.1:65536", "127.0.0.1"]
+
+
+def _open_source(address: str, kind: str) -> None:
+    source = make_source(load(None, f"audio.source={kind}", f"audio.address={address}"), MANIFEST, CLOCK)
+    try:
+        source.open()
+    finally:
+        source.close()
+
+
+def _open_osc(address: str) -> None:
+    control = make_controls(load(None, f"control.osc={address}").control, make_expression(load(), MANIFEST))[0]
+    try:
+        control.open()
+    finally:
+        control.close()
+
+
+def _open_metrics(host: str) -> None:
+    server = MetricsServer(Metrics(), dict, dict, CLOCK, load(None, f"metrics.host={host}").metrics.host, 0)
+    try:
+        server.open()
+    finally:
+        server.close()
+
+
+def _open_head(key: str, host: str) -> None:
+    settings = dataclasses.replace(load(None, f"head.{key}={host}").head, port=0, frames_port=0)
+    start_head_thread(settings, lambda: StreamDecoder().read).close()
+
+
+LISTENERS: dict[str, Callable[[str], None]] = {
+    "tcp": lambda host: _open_source(f"{host}:0", "tcp"),
+    "websocket": lambda host: _open_source(f"{host}:0", "websocket"),
+    "osc": lambda host: _open_osc(f"{host}:0"),
+    "metrics": _open_metrics,
+    "page": lambda host: _open_head("host", host),
+    "frames": lambda host: _open_head("frames_host", host),
+}
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+@pytest.mark.parametrize("host", NO_HOSTS, ids=[host[:8] for host in NO_HOSTS])
+def test_a_host_that_is_none_is_refused_wherever_something_listens(listener: str, host: str) -> None:
+    for needed in {"metrics": ["prometheus_client"], "tcp": [], "osc": []}.get(listener, ["websockets"]):
+        need_module(needed)
+    err = refusal(lambda: LISTENERS[listener](host))
+    assert err is not None
+    assert "unknown error" not in str(err).lower()
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES, ids=[address[:14] for address in NO_ADDRESSES])
+@pytest.mark.parametrize("listener", ["tcp", "websocket", "osc"])
+def test_an_address_that_is_none_is_refused(listener: str, address: str) -> None:
+    if listener == "websocket":
+        need_module("websockets")
+    if listener == "osc" and ":" not in address:
+        return  # a port alone is one; empty is off
+    err = refusal(lambda: _open_osc(address) if listener == "osc" else _open_source(address, listener))
+    assert isinstance(err, ConfigurationError)
+
+
+def test_numbers_of_any_length_in_names_are_no_numbers() -> None:
+    assert refusal(lambda: ChannelChoice.parse("9" * 5000)) is not None
+    address = f"hw:{'9' * 5000},{'9' * 5000}"
+    devices = [DeviceInfo(0, "Mic (hw:1,0)", 1, 16_000, True)]
+    assert refusal(lambda: find_device(devices, address, {}, Direction.INPUT)) is not None
 
 
 # --- fuzz -------------------------------------------------------------------------------------------------------------
