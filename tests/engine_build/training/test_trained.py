@@ -112,24 +112,18 @@ def test_a_sealed_network_is_exported_as_it_predicts(trained: Path, tmp_path: Pa
         sealed(network, config, 40.0)
 
 
-def test_a_seal_stays_where_a_network_is_written_anew_unless_another_or_none_is_asked_for(
-    trained: Path, tmp_path: Path
-) -> None:
-    def seal_of(source: Path, *words: str) -> object:
-        out = tmp_path / "out.json"
+def test_a_seal_stays_where_a_network_is_written_anew_unless_none_is_asked_for(trained: Path, tmp_path: Path) -> None:
+    def seal_of(source: Path, out: Path, *words: str) -> object:
         assert main(["export", str(source), "--out", str(out), *words]) == 0
         names = {tensor.name for tensor in read_network(load_manifest(out))[0].graph.initializer}
         told = json.loads(out.read_text()).get("lip_seal_mm")
         assert ("seal.weights" in names) == (told is not None)
         return told
 
-    assert seal_of(trained) is None
-    assert seal_of(trained, "--seal-mm", "1.3") == 1.3
-    kept = tmp_path / "kept.json"
-    assert main(["export", str(trained), "--out", str(kept), "--seal-mm", "1.3"]) == 0
-    assert seal_of(kept) == 1.3
-    assert seal_of(kept, "--seal-mm", "0.7") == 0.7
-    assert seal_of(kept, "--seal-mm", "0") is None
+    kept, out = tmp_path / "kept.json", tmp_path / "out.json"
+    assert seal_of(trained, kept, "--seal-mm", "1.3") == 1.3
+    assert seal_of(kept, out) == 1.3
+    assert seal_of(kept, out, "--seal-mm", "0") is None
     for option in ("--mix", "--checkpoint"):  # which only a run has
         assert main(["export", str(kept), "--out", str(kept), option, str(trained)]) == 2
 
