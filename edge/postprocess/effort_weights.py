@@ -10,12 +10,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from edge.bounded_file import read_bounded
 from edge.errors import ModelError
 from edge.postprocess.spectrum import MEASURES as SPECTRAL
 
 FORMAT = "au-edge-effort/2"
 MEASURES = ("pitch_semitones", "level_db", *SPECTRAL, "periodicity")
 N_MEASURES = len(MEASURES)
+MOST_BYTES = 256 * 1024  # the shipped file has 3 KiB; a device or a pipe has no end
 NUMBERS = (
     "neutral_from", "neutral_to", "full", "full_subdued", "tense_from", "tense_full",
     "high_from", "high_full", "loud_from", "loud_full",
@@ -88,9 +90,13 @@ def read_weights(path: Path) -> EffortWeights:
         ModelError: It cannot be read or is not such a file.
     """
     try:
-        return parse_weights(path.read_text(encoding="utf-8"), str(path))
+        content = read_bounded(path, MOST_BYTES)
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as err:
         raise _error(str(path), f"cannot be read ({err})") from err
+    if len(content) > MOST_BYTES:
+        raise _error(str(path), f"is larger than {MOST_BYTES >> 10} KiB")
+    return parse_weights(text, str(path))
 
 
 def parse_weights(text: str, name: str) -> EffortWeights:
@@ -108,7 +114,7 @@ def parse_weights(text: str, name: str) -> EffortWeights:
         mean, deviation, effort, tension = rows
         sources = tuple(map(str, found["sources"]))
         weights = EffortWeights(mean, deviation, effort, tension, **numbers, sources=sources)
-    except (ValueError, TypeError, KeyError) as err:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as err:
         raise _error(name, f"is no file of weights ({err})") from err
     if any(len(row) != N_MEASURES for row in rows) or not all(map(math.isfinite, [*sum(rows, ()), *numbers.values()])):
         raise _error(name, f"does not give {N_MEASURES} numbers in each row, all of them finite")

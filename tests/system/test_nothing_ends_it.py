@@ -118,6 +118,7 @@ BAD: dict[str, Callable[[int], str | bytes]] = {
     "no text": lambda port: bytes(range(256)) * 100,
     "a map that never ends": endless_map,
     "a map that is a pipe": lambda port: f"{good(port)}[output.rig]\nprotocol = robot\nmapping = PIPE\n",
+    "weights that never end": lambda port: f"{good(port)}[effort]\nweights = /dev/zero\n",
     "1 MB of unknown keys": lambda port: "[audio]\n" + "".join(f"key{i} = 1\n" for i in range(80_000)),
     "250 KB of unknown keys": lambda port: "[audio]\n" + "".join(f"key{i} = 1\n" for i in range(18_000)),
     "1900 unknown keys": lambda port: "[audio]\n" + "".join(f"key{i} = 1\n" for i in range(1_900)),

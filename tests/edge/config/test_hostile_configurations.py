@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import resource
 import time
@@ -37,11 +38,12 @@ from edge.metrics.http import MetricsServer
 from edge.outputs.receiving import StreamDecoder
 from edge.outputs.retarget import load_retarget
 from edge.outputs.udp import UdpTransport
+from edge.postprocess.effort_weights import shipped_weights
 from edge.robots.actuator_map import ACTUATOR_OPTIONS, ROBOT_OPTIONS, load_actuator_map
 from edge.robots.assembly import DRIVERS, load_driver, make_robot
 from edge.sources.channels import ChannelChoice
 from edge.vocabulary import ARKIT_APPLE
-from tests.hostile import ODD_NUMBERS, VALUES, fixed
+from tests.hostile import HUGE, ODD_NUMBERS, VALUES, fixed
 from tests.requirements import need_module
 
 NOWHERE = Path("/nonexistent/au-edge.conf")
@@ -162,6 +164,24 @@ def test_what_is_no_small_text_file_is_refused_at_once(
     assert isinstance(err, ConfigurationError)
     assert err.exit_code == EXIT_CONFIGURATION
     assert len(str(err)) < 1500
+
+
+@pytest.mark.parametrize("make", NO_FILES, ids=[make.__name__ for make in NO_FILES])
+def test_what_is_no_small_text_file_holds_no_weights(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    path = make(tmp_path)
+    assert refusal(lambda: use(load(None, f"effort.weights={path}"))) is not None
+
+
+@pytest.mark.parametrize("value", [HUGE, "1e999", "NaN", "[" * 100_000, "null", '"a"', "{}", "[[]]"])
+@pytest.mark.parametrize("key", ["mean", "full", "sources", "measures", "format"])
+def test_weights_hold_numbers_or_are_refused(key: str, value: str, tmp_path: Path) -> None:
+    text = shipped_weights().text()
+    content = json.loads(text)
+    content[key] = "@"
+    path = tmp_path / "weights"
+    path.write_text(json.dumps(content).replace('"@"', value))
+    is_harmless = key == "sources" and value in ('"a"', "{}", "[[]]")
+    assert is_harmless or refusal(lambda: use(load(None, f"effort.weights={path}"))) is not None
 
 
 def test_a_megabyte_of_unknown_keys_is_a_short_refusal_and_takes_no_longer_than_reading_it(tmp_path: Path) -> None:
