@@ -45,7 +45,8 @@ def render_page(result: Mapping[str, Any]) -> str:
         _inference(result),
         _table("Receivers", "Encoding and sending a frame to several OSC receivers.", result["outputs"], 1000.0, "us"),
         _table("Formats", "Encoding and sending one frame.", result["codecs"], 1000.0, "us"),
-        _live(result),
+        _live(result, "live", "Live"),
+        _live(result, "live_60", "Live, 60 faces a second"),
         _loopback(result),
         _peers(result),
     ]  # fmt: skip
@@ -81,25 +82,34 @@ def _ratios(result: Mapping[str, Any]) -> str:
     if "int8_times_least" in roofline:
         rows.insert(3, ("paper's network int8 against this processor's limit, probed in the same process",
                         "within 2 times", f"{roofline['int8_times_least']:.2f} times"))  # fmt: skip
-    live = result.get("live", {})
-    if "end_to_end" in live:
-        end, period_ms = live["end_to_end"], live["device_period_ms"]
-        misses = sum(live["misses"].values())
-        rows += [
-            (
-                "sound at the microphone to datagram, p50",
-                f"{period_ms + 5:.1f} ms (a period + 5)",
-                f"{end['p50_ms']:.2f} ms",
-            ),
-            ("the same, p99", f"{2 * period_ms + 10:.1f} ms (two periods + 10)", f"{end['p99_ms']:.2f} ms"),
-            ("the same, p99.9", "11 ms", f"{end['p99_9_ms']:.2f} ms"),
-            (f"deadline misses in {live['n_frames']} frames", "0", str(misses)),
-            ("processor, capture included", "12 % of a core", f"{100 * live['core_share']:.1f} %"),
-            ("resident memory", "150 MB", f"{live['memory_mib']['peak'] * 1.048576:.0f} MB"),
-            ("start to first frame received", "1.5 s", f"{min(live['startup_s']):.2f} s"),
-        ]
+    for key, rate in (("live", ""), ("live_60", ", 60 a second")):
+        if "end_to_end" in result.get(key, {}):
+            rows += _live_goals(result[key], rate)
     lines = [f"| {what} | {goal} | {reached} |" for what, goal, reached in rows]
     return "\n".join(["## Goals", "", "| what | goal | measured |", "|---|---|---|", *lines, ""])
+
+
+def _live_goals(live: Mapping[str, Any], rate: str) -> list[tuple[str, str, str]]:
+    end, period_ms = live["end_to_end"], live["device_period_ms"]
+    first_ms = live["frame_period_ms"] / 2 + end["mean_ms"]  # a sound comes anywhere within its frame
+    return [
+        (
+            f"sound at the microphone to datagram, p50{rate}",
+            f"{period_ms + 1.5:.1f} ms (a period + 1.5)",
+            f"{end['p50_ms']:.2f} ms",
+        ),
+        ("the same, p99", f"{2 * period_ms:.1f} ms (two periods)", f"{end['p99_ms']:.2f} ms"),
+        ("the same, p99.9", "7.5 ms", f"{end['p99_9_ms']:.2f} ms"),
+        (
+            f"any sound until the datagram that first shows it, mean{rate}",
+            "13 ms" if rate else "",
+            f"{first_ms:.1f} ms",
+        ),
+        (f"deadline misses in {live['n_frames']} frames", "0", str(sum(live["misses"].values()))),
+        ("processor, capture included", "12 % of a core", f"{100 * live['core_share']:.1f} %"),
+        ("resident memory", "130 MB", f"{live['memory_mib']['peak'] * 1.048576:.0f} MB"),
+        ("start to first frame received", "1.5 s", f"{min(live['startup_s']):.2f} s"),
+    ]
 
 
 def _table(title: str, text: str, rows: Sequence[Mapping[str, Any]], factor: float, unit: str) -> str:
@@ -128,10 +138,10 @@ def _inference(result: Mapping[str, Any]) -> str:
     )
 
 
-def _live(result: Mapping[str, Any]) -> str:
-    live = result.get("live", {})
+def _live(result: Mapping[str, Any], key: str, title: str) -> str:
+    live = result.get(key, {})
     if "end_to_end" not in live:
-        return f"## Live\n\nNot run: {live.get('not_run', 'left out')}.\n"
+        return f"## {title}\n\nNot run: {live.get('not_run', 'left out')}.\n"
     rows = {**live["stages"], "end to end": live["end_to_end"], "between frames": live["interval"]}
     rows["control: idle timer"] = live["control"]
     lines = [
@@ -141,7 +151,7 @@ def _live(result: Mapping[str, Any]) -> str:
     busy = ", ".join(f"{100 * share:.0f} %" for share in live["machine_busy"])
     return "\n".join(
         [
-            "## Live",
+            f"## {title}",
             "",
             f"The real program ({live['network']}) at a virtual microphone of 44.1 kHz with periods of "
             f"{live['device_period_ms']} ms, OSC to a receiver on the same machine, whose cores were busy {busy} "
