@@ -6,7 +6,8 @@ other weights give tension. Two parts of effort are kept apart as well, how high
 hides which of them rose. A voice that is below its usual self is subdued. What a voice says is that and no more: what
 moves somebody cannot be heard from these, and is not guessed.
 
-Averages hardly move while effort is high, so that somebody who shouts for minutes is not taken for somebody who speaks.
+Averages hardly move while a voice is raised or high, so that somebody who shouts for minutes is not taken for somebody
+who speaks. A voice that is louder alone does not hold them: it may be no more than a microphone that came nearer.
 A pause holds what was heard last, then lets it fade.
 
 Source: the weights' file (`python -m engine_build effort`); times and scales are measured in docs/postprocessing.md.
@@ -26,11 +27,11 @@ AVERAGE_S = 60.0  # of voiced sound, over which the speaker is known
 PRIOR_S = 2.0  # of voiced sound, that the averages of many speakers are worth
 PITCH_PRIOR_S = 0.8  # speakers differ in it by more than any of them varies
 LEVEL_PRIOR_S = 0.3  # a level has no average of many speakers: it is the microphone's
-LEARNING_LEFT = 0.05  # share of the averages' speed that is left at full effort
+LEARNING_LEFT = 0.05  # share of the averages' speed that is left where a voice is wholly raised or high
 LONGEST_Z = 3.0  # an octave jump of the pitch, a door: not more than three deviations
 WINDOW_S = 0.3  # time constant over voiced sound: a word or two
 FADE_IN_S = 2.0  # of voiced sound, until which the speaker is not known well enough to show all
-RISE_S, FALL_S = 0.15, 0.4
+RISE_S, FALL_S = 0.12, 0.3
 HOLD_S, FADE_S = 0.5, 3.0  # in a pause
 PITCH, LEVEL, PERIODICITY = 0, 1, 6  # in the order of MEASURES
 DRIVES = ("effort", "tension", "high", "loud", "subdued")
@@ -113,7 +114,8 @@ class Effort:
         # A mean that counts each frame alike at first, with the prior as so many frames before it; later a running one.
         np.add(self._prior_s, self._voiced_s, out=self._learning)
         np.minimum(self._learning, AVERAGE_S, out=self._learning)
-        speed = self._period_s * (1.0 - (1.0 - LEARNING_LEFT) * float(self.drives[EFFORT]))
+        unusual = max(float(self.drives[EFFORT]), float(self.drives[HIGH]))
+        speed = self._period_s * (1.0 - (1.0 - LEARNING_LEFT) * unusual)
         np.divide(speed, self._learning, out=self._learning)
         self._learning *= self._difference
         self._mean += self._learning

@@ -29,7 +29,7 @@ STRENGTH = 0.05
 LEVELLED_DB = 4.0  # deviation of the levels of one speaker's recordings; natural speech, acted, has twice as much
 NEUTRAL_SHARE, FULL_SHARE = 95.0, 90.0  # percentiles of neutral frames and of moved utterances that place a ramp
 # Where the first shall lie before the drive is eased, which makes it less; the second has all of the drive.
-NEUTRAL_EFFORT, NEUTRAL_TENSION, NEUTRAL_HIGH, NEUTRAL_LOUD, NEUTRAL_SUBDUED = 0.2, 0.25, 0.25, 0.18, 0.4
+NEUTRAL_EFFORT, NEUTRAL_TENSION, NEUTRAL_HIGH, NEUTRAL_LOUD, NEUTRAL_SUBDUED = 0.2, 0.25, 0.35, 0.18, 0.4
 LOUD_FULL = 1.5  # deviations, where the corpus does not tell: 12 dB
 
 

@@ -8,7 +8,7 @@ import pytest
 from edge.config.settings import EffortSettings
 from edge.errors import ModelError
 from edge.frames import AUFrame, State
-from edge.postprocess.effort import Effort
+from edge.postprocess.effort import HIGH, LEVEL, LOUD, PITCH, Effort
 from edge.postprocess.effort_face import MOUTH_EFFORT, EffortFace
 from edge.postprocess.effort_weights import MEASURES, parse_weights, shipped_weights
 from edge.postprocess.spectrum import VoiceSpectrum
@@ -128,6 +128,26 @@ def test_a_voice_that_stays_raised_does_not_become_the_usual_one() -> None:
     run(CALM, face, voicing)
     heard = [run(RAISED, face, voicing)[-1, 0] for _ in range(30)]
     assert heard[-1] > 0.6 * max(heard)
+
+
+def left_after_20_s(drive: int, measure: int, more: float) -> float:
+    """Return what is left of a drive, as a share of its most, where a known voice goes on with more of one measure."""
+    usual = np.array(shipped_weights().mean)
+    unusual, heard = usual.copy(), []
+    unusual[measure] += more
+    effort = Effort(shipped_weights(), 1 / 30)
+    for _ in range(600):
+        effort.hear(usual)
+    for _ in range(600):
+        effort.hear(unusual)
+        heard.append(float(effort.drives[drive]))
+    assert max(heard) > 0.4
+    return heard[-1] / max(heard)
+
+
+def test_a_high_voice_does_not_soon_become_the_usual_one_and_a_nearer_microphone_does() -> None:
+    assert left_after_20_s(HIGH, PITCH, 8.0) > 0.7
+    assert left_after_20_s(LOUD, LEVEL, 10.0) < 0.5
 
 
 def test_a_pause_holds_then_fades_and_silence_shows_nothing_new() -> None:
