@@ -100,7 +100,7 @@ def test_the_wheel_has_what_runs(wheel: zipfile.ZipFile) -> None:
 
 
 def test_the_wheel_has_the_float_networks_that_int8_ones_are_made_from(wheel: zipfile.ZipFile) -> None:
-    for needed in ("stream.json", "stream.float32.onnx", "stream-100ms.json", "stream-100ms.float32.onnx"):
+    for needed in ("stream.json", "stream.float32.onnx", "stream-60.json", "stream-100ms.float32.onnx"):
         assert f"calibration/networks/{needed}" in wheel.namelist()
 
 

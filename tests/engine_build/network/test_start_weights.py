@@ -18,7 +18,7 @@ need_module("onnx")
 
 from engine_build.export import export_network, sealed  # noqa: E402
 from engine_build.network.start_weights import start_weights  # noqa: E402
-from engine_build.training.config import ARKIT_CHANNELS, STREAM_FEATURES, TrainConfig  # noqa: E402
+from engine_build.training.config import STREAM_FEATURES, TrainConfig  # noqa: E402
 from engine_build.training.train import build_network  # noqa: E402
 
 PAPER_FEATURES = {
@@ -100,11 +100,13 @@ def test_a_shipped_float_network_can_be_trained_further(path: Path) -> None:
     from calibration.float_network import read_network
     from edge.manifest import load_manifest
 
-    config = TrainConfig()
-    assert (config.features, config.channels) == (STREAM_FEATURES, ARKIT_CHANNELS)
+    manifest = load_manifest(path)
+    rate = manifest.frame_rate
+    config = TrainConfig(features=manifest.features, frame_rate=(rate.numerator, rate.denominator))
+    assert config.channels == manifest.channels
+    assert {**config.features, "hop": 0} == {**STREAM_FEATURES, "hop": 0}
     network, features = build_network(config), features_of(config, n_batch=1)
     start_weights(path, network, features)
-    manifest = load_manifest(path)
     model, _ = read_network(manifest)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     state: dict[str, Any] = {tensor.input: np.zeros(tensor.shape, np.float32) for tensor in manifest.state}
