@@ -27,6 +27,7 @@ from edge.machine.child import ending_with_this
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 120.0  # a browser without a GPU beside other work was seen to take more than 30
 MOST_SAID_BYTES = 16384  # of its complaints, the last is enough
 LARGEST_REPLY_BYTES = 256 << 20
 FLAGS = (
@@ -192,7 +193,7 @@ class Page:
         if url != "about:blank":
             self.go(url)
 
-    def call(self, method: str, timeout_s: float = 30.0, **parameters: Any) -> dict[str, Any]:
+    def call(self, method: str, timeout_s: float = ANSWER_TIMEOUT_S, **parameters: Any) -> dict[str, Any]:
         """Send a command and return its result.
 
         Raises:
@@ -237,7 +238,7 @@ class Page:
         """Load a URL; returns once the browser has begun to."""
         self.call("Page.navigate", url=url)
 
-    def run(self, script: str, timeout_s: float = 30.0) -> Any:
+    def run(self, script: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
         """Return the value of a script; promises are awaited.
 
         Raises:
