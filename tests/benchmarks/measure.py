@@ -202,6 +202,7 @@ def _live(folder: Path, live_s: float, n_chirps: int) -> dict[str, Any]:
     for key, network in (("live", ()), ("live_60", ("-o", f"model.path={NETWORK_OF_60}"))):
         print(f"{key} for {live_s:g} s", file=sys.stderr)
         result[key] = summarise([run_block(ProgramWish((*arguments, *network), BACKEND, warm_up_s=3.0), live_s)])
+        result[key]["ended"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
         result[key]["device_period_ms"] = round(1000 * MICROPHONE_PERIOD_SAMPLES / MICROPHONE_RATE_HZ, 3)
     open_dbfs = load_settings(protocol_options(), None, []).silence.open_dbfs
     loopback = run_loopback(ProgramWish(arguments, BACKEND), AirPlayer(air), open_dbfs, n_chirps)

@@ -138,6 +138,10 @@ def _inference(result: Mapping[str, Any]) -> str:
     )
 
 
+def _when(live: Mapping[str, Any]) -> list[str]:
+    return ["", f"A run of its own, not in turns with others; it ended at {live['ended']}."] if "ended" in live else []
+
+
 def _live(result: Mapping[str, Any], key: str, title: str) -> str:
     live = result.get(key, {})
     if "end_to_end" not in live:
@@ -159,6 +163,11 @@ def _live(result: Mapping[str, Any], key: str, title: str) -> str:
             "loop has it), ring (the part of it after the driver's callback) and resample are per chunk, the others "
             "per frame; outputs holds encode and send. The control is how late this machine woke a real-time process "
             "that does nothing: what it shows, no program can avoid.",
+            *(
+                ["", f"A run of its own, not in turns with the others; it ended at {live['ended']}."]
+                if "ended" in live
+                else []
+            ),
             "",
             "| | n | p50 | p90 | p99 | p99.9 | max |",
             "|---|---|---|---|---|---|---|",
