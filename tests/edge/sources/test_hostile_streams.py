@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import socket
 import struct
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from edge.sources.pcm_stream import PcmStreamSource
 from edge.sources.spoken_bytes import SpokenBytes
 from edge.sources.stream_decoder import Decoder, StreamDecoder
 from edge.sources.writers import MOST_PIECES, PIECE_BYTES, Writer
-from tests.edge.sources.test_pcm_stream import collect, ramp, stream, wav
+from tests.edge.sources.test_pcm_stream import collect, ramp, wav
 from tests.edge.sources.test_stream_decoder import encoded
 from tests.requirements import need_module
 
@@ -32,14 +31,6 @@ BETWEEN = {
     "noise": random.Random(1).randbytes(50_000),
     "chunks": b"LIST\x04\0\0\0INFO" * 4000,
 }
-
-
-@pytest.fixture
-def tcp() -> Iterator[PcmStreamSource]:
-    source = stream("tcp", address="127.0.0.1:0", rate_hz=RATE_HZ, pace="fast")
-    source.open()
-    yield source
-    source.close()
 
 
 @pytest.mark.parametrize("junk", BETWEEN.values(), ids=BETWEEN)

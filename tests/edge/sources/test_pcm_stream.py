@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,14 +59,6 @@ def assert_nothing_follows(source: PcmStreamSource) -> None:
     for _ in range(3):
         chunk = source.read(0.02)
         assert chunk is None or (len(chunk.samples) == 0 and chunk.speech is Speech.ENDED and not chunk.is_last)
-
-
-@pytest.fixture
-def tcp() -> Iterator[PcmStreamSource]:
-    source = stream("tcp", address="127.0.0.1:0", rate_hz=RATE_HZ, pace="fast")
-    source.open()
-    yield source
-    source.close()
 
 
 def stream(kind: str, **options: object) -> PcmStreamSource:
